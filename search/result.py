@@ -1,0 +1,113 @@
+"""What a look-up answers: ranked hits, a verdict, and what was seen of the query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.pattern import Pattern
+from data.record import Source
+
+Verdict = Literal["match", "ambiguous", "no-confident-match"]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well an entry's lines describe the measured profile.
+
+    Attributes:
+        rwp_percent: weighted profile residual, background included, in percent.
+        correlation: cosine of the square-root profiles, background removed, 0 to 1.
+        strain_percent: isotropic change of length of the entry's cell that fits best.
+        zero_shift_deg: in degrees 2θ.
+        scale: counts per unit of calculated intensity.
+        matched_peaks: measured peaks that the entry explains.
+        missing_peaks: strong calculated lines that the pattern lacks.
+        unexplained_peaks: measured peaks that the entry does not explain.
+    """
+
+    rwp_percent: float
+    correlation: float
+    strain_percent: float
+    zero_shift_deg: float
+    scale: float
+    matched_peaks: int
+    missing_peaks: int
+    unexplained_peaks: int
+
+
+@dataclass(frozen=True, eq=False)
+class Overlay:
+    """Curves to draw for a hit. Same length as the query's axis, except the ticks.
+
+    Attributes:
+        calculated: counts, background included. Shape (n,).
+        ticks_two_theta_deg: fitted line positions. Shape (k,).
+        ticks_hkl: Shape (k, 3).
+    """
+
+    calculated: NDArray[np.float64]
+    ticks_two_theta_deg: NDArray[np.float64]
+    ticks_hkl: NDArray[np.int16]
+
+
+@dataclass(frozen=True, eq=False)
+class Hit:
+    """An entry found for a query.
+
+    Attributes:
+        rank: from 1.
+        id: the entry's id.
+        names: what people call it; may be empty.
+        formula: reduced formula.
+        space_group: Hermann-Mauguin symbol.
+        cell: a, b, c in Å and α, β, γ in degrees, as stored (conventional cell).
+        sources: where it comes from.
+        score: of the ranker; comparable within one query only.
+        confidence: probability that this row is right, 0 to 1.
+        fit: figures of the profile fit.
+        overlay: curves to draw, for the best hits only.
+        twins: other entries that the pattern cannot tell from this one.
+    """
+
+    rank: int
+    id: str
+    names: tuple[str, ...]
+    formula: str
+    space_group: str
+    cell: tuple[float, float, float, float, float, float]
+    sources: tuple[Source, ...]
+    score: float
+    confidence: float
+    fit: Fit
+    overlay: Overlay | None = None
+    twins: tuple[Hit, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class LookupResult:
+    """The answer to one query.
+
+    Attributes:
+        query: the pattern as read.
+        background: counts that the preparation took for background. Shape (n,).
+        warnings: the pattern's own and the search's.
+        library_path, library_version, library_entries, channels: what was searched.
+        verdict: `match`, `ambiguous` or `no-confident-match`.
+        hits: best first.
+        timings_ms: by stage.
+    """
+
+    query: Pattern
+    background: NDArray[np.float64]
+    warnings: tuple[str, ...]
+    library_path: str
+    library_version: int
+    library_entries: int
+    channels: tuple[str, ...]
+    verdict: Verdict
+    hits: tuple[Hit, ...]
+    timings_ms: dict[str, float] = field(default_factory=dict)
