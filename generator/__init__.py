@@ -1,0 +1,1 @@
+"""Templates and a pattern in, ranked candidate crystals out."""
