@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Sequence
 
 import gemmi
 import numpy as np
@@ -10,29 +10,48 @@ from numpy.typing import NDArray
 
 from data.errors import CrystalError
 
+HEAVIEST = 98
 LIGHT_U_ISO_ANGSTROM2 = 0.013
 HEAVY_U_ISO_ANGSTROM2 = 0.008
-LAST_LIGHT_ELEMENT = 10
+HEAVIEST_LIGHT = 10
 
 
-@cache
-def gaussians(symbol: str) -> tuple[float, ...]:
-    """Coefficients a1 b1 a2 b2 a3 b3 a4 b4 c of f(s) = Σ a·exp(-b·s²) + c, s = sin θ / λ in 1/Å.
+def _gaussians() -> NDArray[np.float64]:
+    table = np.zeros((HEAVIEST + 1, 9))
+    for number in range(1, HEAVIEST + 1):
+        known = gemmi.Element(number).it92
+        table[number, 0:8:2] = known.a
+        table[number, 1:8:2] = known.b
+        table[number, 8] = known.c
+    return table
 
-    Neutral atoms, International Tables for Crystallography (1992), volume C, table 6.1.1.4;
-    they hold for s below 2, d above 0.25 Å. Deuterium scatters as hydrogen.
+
+GAUSSIANS = _gaussians()
+"""Coefficients a1 b1 a2 b2 a3 b3 a4 b4 c of f(s) = Σ a·exp(-b·s²) + c with s = sin θ / λ in 1/Å,
+by atomic number; shape (99, 9). Neutral atoms, International Tables for Crystallography (1992),
+volume C, table 6.1.1.4; they hold for s below 2, which is d above 0.25 Å."""
+
+DEFAULT_U_ISO = np.where(
+    np.arange(HEAVIEST + 1) <= HEAVIEST_LIGHT, LIGHT_U_ISO_ANGSTROM2, HEAVY_U_ISO_ANGSTROM2
+)
+"""Mean square displacement in Å² of an atom whose source gives none, by atomic number."""
+
+_NUMBERS = {gemmi.Element(number).name: number for number in range(1, HEAVIEST + 1)} | {"D": 1}
+
+
+def atomic_numbers(species: Sequence[str]) -> NDArray[np.int64]:
+    """Atomic number of each element symbol; deuterium is hydrogen. Shape (n,).
 
     Raises:
-        CrystalError: the symbol is no element up to californium.
+        CrystalError: a symbol is no element up to californium, so its form factor is not known.
     """
-    element = gemmi.Element(symbol)
-    if element.atomic_number == 0 or element.it92 is None:
+    try:
+        return np.array([_NUMBERS[symbol] for symbol in species], dtype=np.int64)
+    except KeyError as error:
         raise CrystalError(
-            f"no X-ray form factor for {symbol!r}; they are known for the elements from H to Cf"
-        )
-    table = element.it92
-    pairs = [value for pair in zip(table.a, table.b, strict=True) for value in pair]
-    return (*pairs, table.c)
+            f"no X-ray form factor for {error.args[0]!r}; they are known for the elements "
+            "from H to Cf"
+        ) from None
 
 
 def form_factor(symbol: str, inv_d2: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -41,16 +60,6 @@ def form_factor(symbol: str, inv_d2: NDArray[np.float64]) -> NDArray[np.float64]
     Raises:
         CrystalError: the symbol is no element up to californium.
     """
-    *pairs, constant = gaussians(symbol)
-    s2 = inv_d2 / 4
-    total = np.full_like(s2, constant)
-    for a, b in zip(pairs[::2], pairs[1::2], strict=True):
-        total += a * np.exp(-b * s2)
-    return total
-
-
-@cache
-def default_u_iso(symbol: str) -> float:
-    """Mean square displacement in Å² for an atom whose source gives none."""
-    light = gemmi.Element(symbol).atomic_number <= LAST_LIGHT_ELEMENT
-    return LIGHT_U_ISO_ANGSTROM2 if light else HEAVY_U_ISO_ANGSTROM2
+    row = GAUSSIANS[atomic_numbers([symbol])[0]]
+    damping = np.exp(-row[1:8:2] * inv_d2[..., None] / 4)
+    return np.asarray(damping @ row[0:8:2] + row[8])

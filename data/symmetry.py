@@ -1,0 +1,127 @@
+"""Symmetry operations of a crystal in the cell it is given in."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import moyopy
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from data.crystal import Crystal
+from data.form_factors import atomic_numbers
+
+Operations = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Rotations (k, 3, 3) and translations (k, 3): x → R·x + t in fractional coordinates, centrings
+included."""
+
+TOLERANCE_ANGSTROM = 1e-3
+SAME_AMOUNT = 1e-3
+SAME_U_ANGSTROM2 = 1e-3
+
+
+@cache
+def table_operations(space_group_number: int) -> Operations:
+    """All operations of a space group in its standard setting, as moyo sets it (that of spglib:
+    unique axis b, hexagonal axes, origin choice 2 where it is the ITA's own, moyo's otherwise).
+    """
+    found = moyopy.operations_from_number(space_group_number)
+    return np.array(found.rotations, dtype=np.int64), np.array(found.translations)
+
+
+def symmetry_operations(crystal: Crystal) -> Operations:
+    """Operations that keep the crystal within 0.001 Å, in its own cell.
+
+    Those of its space group in the standard setting are tried first; they are taken when every
+    atom has its images. Otherwise they are searched for (moyo), and a crystal in which none are
+    found keeps the identity. Equivalent atoms agree in species, occupancy and displacement.
+    """
+    listed = table_operations(crystal.space_group_number)
+    if crystal.space_group_number > 1 and _holds(crystal, listed):
+        return listed
+    sites: dict[tuple[int, ...], list[int]] = {}
+    grid = np.ceil(np.linalg.norm(crystal.lattice, axis=1) / TOLERANCE_ANGSTROM).astype(np.int64)
+    cells = np.round(crystal.fractional * grid).astype(np.int64) % grid
+    for row, key in enumerate(map(tuple, cells.tolist())):
+        sites.setdefault(key, []).append(row)
+    contents = [tuple(sorted(_content(crystal, row) for row in rows)) for rows in sites.values()]
+    numbering = {content: number for number, content in enumerate(dict.fromkeys(contents), 1)}
+    cell = moyopy.Cell(
+        basis=crystal.lattice.tolist(),
+        positions=[crystal.fractional[rows[0]].tolist() for rows in sites.values()],
+        numbers=[numbering[content] for content in contents],
+    )
+    try:
+        found = moyopy.MoyoDataset(cell, symprec=TOLERANCE_ANGSTROM).operations
+    except ValueError:
+        return table_operations(1)
+    return np.array(found.rotations, dtype=np.int64), np.array(found.translations)
+
+
+def _content(crystal: Crystal, row: int) -> tuple[str, int, int]:
+    u = crystal.u_iso_angstrom2[row]
+    steps = -1 if np.isnan(u) else round(u / SAME_U_ANGSTROM2)
+    return crystal.species[row], round(crystal.occupancies[row] / SAME_AMOUNT), steps
+
+
+def _holds(crystal: Crystal, operations: Operations) -> bool:
+    return bool(
+        _maps_onto_itself(
+            crystal.lattice,
+            crystal.fractional,
+            atomic_numbers(crystal.species),
+            crystal.occupancies,
+            np.nan_to_num(crystal.u_iso_angstrom2, nan=-1.0),
+            *operations,
+        )
+    )
+
+
+@njit(cache=True, nogil=True)
+def _maps_onto_itself(
+    lattice: NDArray[np.float64],
+    positions: NDArray[np.float64],
+    elements: NDArray[np.int64],
+    occupancies: NDArray[np.float64],
+    u_angstrom2: NDArray[np.float64],
+    rotations: NDArray[np.int64],
+    translations: NDArray[np.float64],
+) -> bool:
+    """Whether every operation keeps the metric and takes every atom to one of its kind."""
+    metric = lattice @ lattice.T
+    for i in range(len(rotations)):
+        r = rotations[i].astype(np.float64)
+        if np.abs(r.T @ metric @ r - metric).max() > 1e-6 * metric.max():
+            return False
+    n = len(elements)
+    for i in range(len(rotations)):
+        r, t = rotations[i], translations[i]
+        for j in range(n):
+            x = r[0, 0] * positions[j, 0] + r[0, 1] * positions[j, 1] + r[0, 2] * positions[j, 2]
+            y = r[1, 0] * positions[j, 0] + r[1, 1] * positions[j, 1] + r[1, 2] * positions[j, 2]
+            z = r[2, 0] * positions[j, 0] + r[2, 1] * positions[j, 1] + r[2, 2] * positions[j, 2]
+            found = False
+            for m in range(n):
+                if (
+                    elements[m] != elements[j]
+                    or abs(occupancies[m] - occupancies[j]) > SAME_AMOUNT
+                    or abs(u_angstrom2[m] - u_angstrom2[j]) > SAME_U_ANGSTROM2
+                ):
+                    continue
+                dx = x + t[0] - positions[m, 0]
+                dy = y + t[1] - positions[m, 1]
+                dz = z + t[2] - positions[m, 2]
+                dx, dy, dz = dx - round(dx), dy - round(dy), dz - round(dz)
+                distance2 = (
+                    metric[0, 0] * dx * dx
+                    + metric[1, 1] * dy * dy
+                    + metric[2, 2] * dz * dz
+                    + 2 * (metric[0, 1] * dx * dy + metric[0, 2] * dx * dz + metric[1, 2] * dy * dz)
+                )
+                if distance2 < TOLERANCE_ANGSTROM**2:
+                    found = True
+                    break
+            if not found:
+                return False
+    return True
