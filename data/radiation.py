@@ -49,7 +49,7 @@ class Radiation:
                     f"wavelength {wavelength:g} Å is outside 0.05 to 10 Å; "
                     "give it in Å, or an energy such as 17.4keV"
                 )
-        if abs(sum(self.weights) - 1.0) > 1e-6 or min(self.weights) < 0.0:
+        if not (abs(sum(self.weights) - 1.0) <= 1e-6 and min(self.weights) >= 0.0):
             raise RadiationError(f"weights {self.weights} do not sum to one")
 
     @property
@@ -68,14 +68,52 @@ class Radiation:
         return cls(_KALPHA_ANGSTROM[anode], (2 / 3, 1 / 3), f"{anode}Ka")
 
     @classmethod
+    def from_wavelengths(
+        cls, first_angstrom: float, second_angstrom: float | None = None, *, ratio: float = 0.5
+    ) -> Radiation:
+        """What a file means by the wavelengths it states.
+
+        A laboratory file often states Kα1 alone, or the mean of Kα1 and Kα2, and means the
+        doublet: without a second wavelength, a value within 1.5e-4 Å of a Kα1 or 4e-4 Å of a
+        mean Kα is read as that anode's doublet.
+
+        Args:
+            first_angstrom: Kα1, the mean Kα or the only wavelength, in Å.
+            second_angstrom: Kα2 in Å; 0 says that there is none; None says nothing.
+            ratio: intensity of Kα2 to Kα1.
+
+        Raises:
+            RadiationError: a wavelength is outside 0.05 to 10 Å.
+        """
+        if second_angstrom is None:
+            for anode, (alpha1, alpha2) in _KALPHA_ANGSTROM.items():
+                if abs(first_angstrom - alpha1) < 1.5e-4:
+                    second_angstrom = first_angstrom * alpha2 / alpha1
+                elif abs(first_angstrom - (2 * alpha1 + alpha2) / 3) < 4e-4:
+                    return cls.doublet(anode)
+        anode = next(
+            (a for a, (k, _) in _KALPHA_ANGSTROM.items() if abs(first_angstrom - k) < 1e-3), ""
+        )
+        if not second_angstrom or not 0.0 < ratio <= 1.0:
+            name = f"{anode}Ka1" if anode and second_angstrom is not None else ""
+            return cls((first_angstrom,), (1.0,), name or f"{first_angstrom:.6g} Å")
+        return cls(
+            (first_angstrom, second_angstrom),
+            (1.0 / (1.0 + ratio), ratio / (1.0 + ratio)),
+            f"{anode}Ka" if anode else f"{first_angstrom:.6g} and {second_angstrom:.6g} Å",
+        )
+
+    @classmethod
     def parse(cls, text: str) -> Radiation:
         """Read "CuKa", "MoKa1", "1.5406", "0.4137 Å" or "17.4keV".
 
         Raises:
             RadiationError: the text is none of these.
         """
-        word = text.strip().replace("α", "a").replace("alpha", "a").replace("_", "")
-        anode = re.fullmatch(r"(Cr|Fe|Co|Cu|Mo|Ag)[ -]?(?:Ka?([12])?)?", word, re.IGNORECASE)
+        word = re.sub("alpha|α", "a", text.strip(), flags=re.IGNORECASE)
+        anode = re.fullmatch(
+            r"(Cr|Fe|Co|Cu|Mo|Ag)[\s_-]*(?:K[\s_-]*a?[\s_-]*([12])?)?", word, re.IGNORECASE
+        )
         if anode:
             name = anode[1].capitalize()
             if anode[2]:
