@@ -16,6 +16,8 @@ Operations = tuple[NDArray[np.int64], NDArray[np.float64]]
 """Rotations (k, 3, 3) and translations (k, 3): x → R·x + t in fractional coordinates, centrings
 included."""
 
+_Whole = tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]
+
 TOLERANCE_ANGSTROM = 1e-3
 SAME_AMOUNT = 1e-3
 SAME_U_ANGSTROM2 = 1e-3
@@ -30,6 +32,44 @@ def table_operations(space_group_number: int) -> Operations:
     return np.array(found.rotations, dtype=np.int64), np.array(found.translations)
 
 
+@cache
+def generators(space_group_number: int) -> Operations:
+    """A few operations whose products are all of `table_operations`."""
+    rotations, translations = table_operations(space_group_number)
+    operations = [
+        _whole(rotation, translation)
+        for rotation, translation in zip(rotations.tolist(), translations.tolist(), strict=True)
+    ]
+    chosen: list[int] = []
+    reached = {_whole(np.eye(3, dtype=int).tolist(), [0.0, 0.0, 0.0])}
+    for row, operation in enumerate(operations):
+        if operation in reached:
+            continue
+        chosen.append(row)
+        reached.add(operation)
+        fresh = list(reached)
+        while fresh:
+            one = fresh.pop()
+            products = {_product(operations[other], one) for other in chosen} - reached
+            reached |= products
+            fresh += products
+    return rotations[chosen], translations[chosen]
+
+
+def _whole(rotation: list[list[int]], translation: list[float]) -> _Whole:
+    """An operation in whole numbers: translations of the tables are multiples of 1/24."""
+    return tuple(map(tuple, rotation)), tuple(round(24 * part) % 24 for part in translation)
+
+
+def _product(first: _Whole, second: _Whole) -> _Whole:
+    """The operation that applies `second`, then `first`."""
+    (r, t), (s, u) = first, second
+    axes = range(3)
+    rotation = tuple(tuple(sum(r[i][k] * s[k][j] for k in axes) for j in axes) for i in axes)
+    shift = tuple((t[i] + sum(r[i][k] * u[k] for k in axes)) % 24 for i in axes)
+    return rotation, shift
+
+
 def symmetry_operations(crystal: Crystal) -> Operations:
     """Operations that keep the crystal within 0.001 Å, in its own cell.
 
@@ -37,9 +77,9 @@ def symmetry_operations(crystal: Crystal) -> Operations:
     atom has its images. Otherwise they are searched for (moyo), and a crystal in which none are
     found keeps the identity. Equivalent atoms agree in species, occupancy and displacement.
     """
-    listed = table_operations(crystal.space_group_number)
-    if crystal.space_group_number > 1 and _holds(crystal, listed):
-        return listed
+    number = crystal.space_group_number
+    if number > 1 and _holds(crystal, generators(number)):
+        return table_operations(number)
     sites: dict[tuple[int, ...], list[int]] = {}
     grid = np.ceil(np.linalg.norm(crystal.lattice, axis=1) / TOLERANCE_ANGSTROM).astype(np.int64)
     cells = np.round(crystal.fractional * grid).astype(np.int64) % grid
