@@ -1,0 +1,307 @@
+"""A versioned folder of crystals that one writer changes and many readers use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import LibraryError, QueryError
+from data.lines import LinesTable
+from data.record import Problem, Record
+from indexer.catalogue import FACTS_COLUMNS, Catalogue, Filters, Statistics
+from indexer.channel import Channel
+from indexer.checking import VerifyReport, verify
+from indexer.entry import ENTRY_COLUMNS, Entry
+from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current
+from indexer.schema import ENTRIES, LINES_COLUMNS, SOURCES, flat, lines_table_of, vectors_table
+from indexer.tables import Reader
+from indexer.vectors import VectorIndex, cached_index
+from indexer.writing import Change, Progress, write
+
+
+@dataclass(frozen=True)
+class LibraryInfo:
+    """A library at a glance.
+
+    Attributes:
+        path, version, published_at, entries: which library this is.
+        sources: how many records its entries were read from.
+        bytes_on_disk: of the whole folder, earlier versions and caches included.
+        channels: what made its vectors.
+        statistics: what it holds.
+    """
+
+    path: str
+    version: int
+    published_at: str
+    entries: int
+    sources: int
+    bytes_on_disk: int
+    channels: tuple[ChannelStamp, ...]
+    statistics: Statistics
+
+
+class Library:
+    """A published version of a library. It does not change when a new version is published.
+
+    Row i is the same entry everywhere in one version. Columns are read when first asked for and
+    kept; they are read-only and may be shared between threads.
+    """
+
+    def __init__(self, path: Path, *, change: Change | None = None) -> None:
+        """Use `open`, `build` or `add`."""
+        self.path = path
+        self.change = change
+        self._published = read_current(path)
+        self._reader = Reader(path, self._published.tables)
+        self._indexes: dict[str, VectorIndex] = {}
+        self._warnings: list[str] = []
+
+    @classmethod
+    def open(cls, path: Path | str) -> Library:
+        """The library as published last.
+
+        Raises:
+            LibraryError: there is none, it is damaged, or a newer Braggle made it.
+        """
+        return cls(Path(path))
+
+    @classmethod
+    def build(
+        cls,
+        records: Iterable[Record | Problem],
+        path: Path | str,
+        *,
+        channels: Sequence[Channel] | None = None,
+        replace: bool = False,
+        progress: Progress | None = None,
+        workers: int | None = None,
+    ) -> Library:
+        """Make a library of records; `.change` says what became of them.
+
+        Args:
+            records: a stream; those with a length tell `progress` the total.
+            path: a folder that does not exist, is empty, or holds an unfinished build.
+            channels: that make vectors; the physical one by default.
+            replace: allows an existing library, whose readers keep their version.
+            progress: called with done, total (or None) and stage.
+            workers: processes; one a core by default.
+
+        Raises:
+            LibraryError: something else is in the way, or no record could be read.
+        """
+        folder = Path(path)
+        if is_library(folder) and not replace:
+            raise LibraryError(
+                f"{folder}: there is a library already; add to it with `braggle library add`, "
+                "or say --replace to build it anew"
+            )
+        if not may_build_in(folder) and not is_library(folder):
+            raise LibraryError(f"{folder}: not empty and no library; name an empty or a new folder")
+        change = write(
+            folder,
+            records,
+            default_channels() if channels is None else channels,
+            fresh=True,
+            progress=progress,
+            workers=workers,
+        )
+        return cls(folder, change=change)
+
+    def add(
+        self,
+        records: Iterable[Record | Problem],
+        *,
+        channels: Sequence[Channel] | None = None,
+        progress: Progress | None = None,
+        workers: int | None = None,
+    ) -> Library:
+        """Add records to what is published now, and return that new version.
+
+        A crystal that is there already gets a further source. This object goes on reading its
+        own version; arguments are those of `build`.
+
+        Raises:
+            LibraryError: someone else is writing, or the library is damaged.
+        """
+        change = write(
+            self.path,
+            records,
+            default_channels() if channels is None else channels,
+            fresh=False,
+            progress=progress,
+            workers=workers,
+        )
+        return Library(self.path, change=change)
+
+    def __len__(self) -> int:
+        return self._published.entries
+
+    @property
+    def version(self) -> int:
+        """Counts up with every change."""
+        return self._published.version
+
+    @property
+    def channels(self) -> tuple[ChannelStamp, ...]:
+        """What made the vectors."""
+        return self._published.channels
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What had to be mended while reading, one sentence each."""
+        return tuple(self._warnings)
+
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """Entry ids by row."""
+        return tuple(self._reader.table(ENTRIES, ["id"])["id"].to_pylist())
+
+    @cached_property
+    def lines(self) -> LinesTable:
+        """Lines of every entry."""
+        return lines_table_of(list(self._reader.batches(ENTRIES, LINES_COLUMNS)))
+
+    @cached_property
+    def lattices(self) -> NDArray[np.float64]:
+        """Conventional cells, rows a, b, c in Å. Shape (N, 3, 3)."""
+        return self._column("lattice").reshape(-1, 3, 3)
+
+    @cached_property
+    def space_group_numbers(self) -> NDArray[np.int64]:
+        """1 to 230. Shape (N,)."""
+        return self._column("space_group_number").astype(np.int64)
+
+    @cached_property
+    def volumes(self) -> NDArray[np.float64]:
+        """Of the conventional cells, in Å³. Shape (N,)."""
+        return self._column("volume_angstrom3")
+
+    def entry(self, row: int) -> Entry:
+        """One entry."""
+        return self.entries([row])[0]
+
+    def entries(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[Entry, ...]:
+        """Some entries, in the order of `rows`.
+
+        Raises:
+            QueryError: a row that the library does not have.
+        """
+        wanted = [int(row) for row in rows]
+        for row in wanted:
+            if not 0 <= row < len(self):
+                raise QueryError(f"{self.path}: row {row} is not in 0 to {len(self) - 1}")
+        if not wanted:
+            return ()
+        found = self._reader.take(ENTRIES, wanted, ENTRY_COLUMNS).to_pylist()
+        quoted = ", ".join(f"'{one['id']}'" for one in found)
+        columns = ["id", "collection", "identifier", "reference", "licence", "names"]
+        sources = self._reader.where(SOURCES, f"id IN ({quoted})", columns).to_pylist()
+        return tuple(
+            Entry.of(one, [source for source in sources if source["id"] == one["id"]])
+            for one in found
+        )
+
+    def row(self, entry_id: str) -> int:
+        """The row of an entry.
+
+        Raises:
+            QueryError: no entry has this id.
+        """
+        try:
+            return self._rows[entry_id]
+        except KeyError:
+            raise QueryError(
+                f"{self.path}: no entry has the id {entry_id!r}; ids are 20 hexadecimal digits"
+            ) from None
+
+    def select(self, filters: Filters) -> NDArray[np.int64]:
+        """Rows that pass the filters, ascending."""
+        return self._catalogue.select(filters)
+
+    def vectors(self, channel_id: str) -> NDArray[np.float32]:
+        """A channel's vectors, read-only. Shape (N, dimension)."""
+        return self._index(channel_id).vectors
+
+    def nearest(
+        self,
+        channel_id: str,
+        vectors: NDArray[np.float32],
+        k: int,
+        rows: NDArray[np.int64] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k entries nearest to a query, by their best cosine over its vectors.
+
+        Args:
+            channel_id: whose vectors.
+            vectors: of the query. Shape (m, dimension) or (dimension,).
+            k: at most so many.
+            rows: search among these only.
+
+        Returns:
+            Rows and scores, best first; equal scores in row order. Shape (≤ k,) each.
+
+        Raises:
+            QueryError: the library has no such channel, or the vectors are not of its kind.
+        """
+        return self._index(channel_id).nearest(vectors, k, rows)
+
+    def info(self) -> LibraryInfo:
+        """The library at a glance."""
+        published = self._published
+        sources = self._reader.table(SOURCES, ["id", "collection", "licence"])
+        return LibraryInfo(
+            path=str(self.path),
+            version=published.version,
+            published_at=published.published_at,
+            entries=len(self),
+            sources=len(sources),
+            bytes_on_disk=sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file()),
+            channels=published.channels,
+            statistics=self._catalogue.statistics(sources),
+        )
+
+    def verify(self) -> VerifyReport:
+        """Check files, uniqueness, vectors, indexes and, for a sample, lines against crystals."""
+        return verify(self.path, self._published, self._reader)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {entry_id: row for row, entry_id in enumerate(self.ids)}
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self._reader.table(ENTRIES, FACTS_COLUMNS))
+
+    def _column(self, name: str) -> NDArray[np.float64]:
+        table = self._reader.table(ENTRIES, [name])
+        values = np.concatenate([flat(batch[name]) for batch in table.to_batches()])
+        values.setflags(write=False)
+        return values
+
+    def _index(self, channel_id: str) -> VectorIndex:
+        if channel_id not in self._indexes:
+            stamps = {stamp.id: stamp for stamp in self.channels}
+            if channel_id not in stamps:
+                raise QueryError(
+                    f"{self.path}: no vectors of channel {channel_id!r}; "
+                    f"there are: {', '.join(stamps) or 'none'}"
+                )
+            batches = self._reader.batches(vectors_table(channel_id), ["vector"])
+            index, warning = cached_index(self.path, self._published, stamps[channel_id], batches)
+            if warning:
+                self._warnings.append(warning)
+            self._indexes[channel_id] = index
+        return self._indexes[channel_id]
+
+
+def default_channels() -> tuple[Channel, ...]:
+    """The channels that every library has."""
+    from indexer.physical import PhysicalChannel
+
+    return (PhysicalChannel(),)

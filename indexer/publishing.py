@@ -1,0 +1,216 @@
+"""Publishing: one writer at a time, and one small file that says which version readers read.
+
+A library's truth lies in Lance tables that keep their old versions. `CURRENT` names the version
+of each table that was published last; it is replaced in one step, so that a reader sees either
+the old library or the new one, and whatever an interrupted writer left behind is never read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from data.errors import LibraryError
+from indexer.channel import Channel
+
+FORMAT = 1
+CURRENT = "CURRENT"
+LOCK = "LOCK"
+WRITER = "WRITER"
+TABLES = "tables"
+CACHE = "cache"
+OWN_NAMES = frozenset({CURRENT, LOCK, WRITER, TABLES, CACHE})
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """A Lance version of one table, and how many rows it has."""
+
+    version: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class ChannelStamp:
+    """What made a set of stored vectors; see `indexer.channel.Channel`."""
+
+    id: str
+    version: str
+    sha256: str
+    dimension: int
+
+    @classmethod
+    def of(cls, channel: Channel) -> ChannelStamp:
+        """The stamp of a channel as it is now."""
+        return cls(channel.id, channel.version, channel.sha256, channel.dimension)
+
+
+@dataclass(frozen=True)
+class Published:
+    """What `CURRENT` says.
+
+    Attributes:
+        version: of the library, counted from 1.
+        published_at: UTC time, ISO 8601.
+        tables: Lance version and rows of each table, by name.
+        files: sha256 of each file of the tables, by path in the library. Lance never changes a
+            data file, and does not notice when something else did.
+        channels: what made the vectors.
+        d_min_angstrom: how far the stored lines go.
+        floor: lines whose strength·d² is below this part of the largest are not stored.
+    """
+
+    version: int
+    published_at: str
+    tables: Mapping[str, TableVersion]
+    files: Mapping[str, str]
+    channels: tuple[ChannelStamp, ...]
+    d_min_angstrom: float
+    floor: float
+
+    @property
+    def entries(self) -> int:
+        """How many entries the library has."""
+        return self.tables["entries"].rows
+
+    def to_json(self) -> str:
+        """As written to `CURRENT`, with a hash of itself."""
+        body = {"format": FORMAT, **asdict(self)}
+        return json.dumps({**body, "sha256": _digest(body)}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, path: Path) -> Published:
+        """Read back what `to_json` wrote.
+
+        Raises:
+            LibraryError: not our text, altered, or of a format this Braggle does not know.
+        """
+        damaged = LibraryError(
+            f"{path}: the file does not hold what was written to it; "
+            "restore it from a copy, or build the library again"
+        )
+        try:
+            body = json.loads(text)
+            format_number = int(body["format"])
+        except (ValueError, KeyError, TypeError):
+            raise damaged from None
+        if format_number > FORMAT:
+            raise LibraryError(
+                f"{path.parent}: the library has format {format_number}, this Braggle reads up to "
+                f"{FORMAT}; upgrade Braggle, or build the library again"
+            )
+        if body.pop("sha256", None) != _digest(body):
+            raise damaged
+        del body["format"]
+        tables = {name: TableVersion(**table) for name, table in body.pop("tables").items()}
+        channels = tuple(ChannelStamp(**channel) for channel in body.pop("channels"))
+        return cls(tables=tables, channels=channels, **body)
+
+
+def read_current(path: Path) -> Published:
+    """What is published in the library folder `path`.
+
+    Raises:
+        LibraryError: no folder, no library, one whose first build never ended, or a damaged one.
+    """
+    if not path.exists():
+        raise LibraryError(
+            f"{path}: there is no library here; make one with `braggle library build bundled`"
+        )
+    if not path.is_dir():
+        raise LibraryError(f"{path}: a library is a folder, this is a file; name the folder")
+    try:
+        text = (path / CURRENT).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        unfinished = (path / TABLES).is_dir()
+        reason = "its first build has not ended" if unfinished else "it has no CURRENT file"
+        raise LibraryError(
+            f"{path}: the folder is no library, {reason}; make one with `braggle library build`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise LibraryError(f"{path / CURRENT}: cannot be read ({error}); check the file") from None
+    return Published.from_json(text, path / CURRENT)
+
+
+def is_library(path: Path) -> bool:
+    """Whether something is published here."""
+    return (path / CURRENT).is_file()
+
+
+def may_build_in(path: Path) -> bool:
+    """Whether a new library may be made here: nothing there, or leftovers of a build only."""
+    if not path.exists():
+        return True
+    return path.is_dir() and {child.name for child in path.iterdir()} <= OWN_NAMES
+
+
+def publish(path: Path, published: Published) -> None:
+    """Make `published` what readers see from now on, in one step."""
+    write_atomically(path / CURRENT, published.to_json().encode())
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write a file so that a crash leaves the old content or the new, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def one_writer(path: Path) -> Iterator[None]:
+    """Hold the library folder's write lock.
+
+    The lock itself belongs to the operating system and ends with its process, however that ends.
+
+    Raises:
+        LibraryError: another process writes; the message names it.
+    """
+    lock = FileLock(path / LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LibraryError(
+            f"{path}: {_holder(path)} is writing to this library; wait until it has ended"
+        ) from None
+    except OSError as error:
+        raise LibraryError(f"{path}: cannot be written to ({error}); check its rights") from None
+    try:
+        # Beside the lock, because on Windows a locked file cannot be read.
+        (path / WRITER).write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(path: Path) -> str:
+    try:
+        return (path / WRITER).read_text() or "another process"
+    except OSError:
+        return "another process"
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

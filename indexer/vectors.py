@@ -1,0 +1,197 @@
+"""Vectors of one channel and the FAISS index over them, kept on disk as a cache that can go.
+
+The index file has no checksum of its own and FAISS loads altered bytes silently, so a stamp lies
+beside it: library version, Lance version of the vectors, channel, count and sha256 of the file.
+An index whose stamp does not match is refused and made again from the Lance table.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from data.errors import LibraryError, QueryError
+from indexer.publishing import CACHE, ChannelStamp, Published, write_atomically
+from indexer.schema import flat, vectors_schema, vectors_table
+
+
+class VectorIndex:
+    """Nearest vectors by inner product, which is the cosine because vectors have unit length.
+
+    Exact (flat): 15,000 entries take a few milliseconds a query, and the physical fit that
+    follows costs far more. `make_index` is the place where a library's size decides otherwise.
+    """
+
+    def __init__(self, index: faiss.Index) -> None:
+        self._index: Any = index  # faiss's stubs lack what its Python wrappers add
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """Every vector, row by row, read-only. Shape (N, dimension)."""
+        size = self._index.ntotal * self._index.d
+        array: NDArray[np.float32] = faiss.rev_swig_ptr(self._index.get_xb(), size)
+        array = array.reshape(self._index.ntotal, self._index.d)
+        array.setflags(write=False)
+        return array
+
+    def nearest(
+        self, vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k rows nearest to any of m query vectors, best first; see `Library.nearest`."""
+        queries = np.ascontiguousarray(np.atleast_2d(vectors), dtype=np.float32)
+        if queries.ndim != 2 or queries.shape[1] != self._index.d:
+            raise QueryError(
+                f"query vectors have shape {np.shape(vectors)}, this channel's have length "
+                f"{self._index.d}; embed the pattern with the channel that made the library"
+            )
+        if not np.isfinite(queries).all():
+            raise QueryError("a query vector holds a value that is not a finite number")
+        k = min(k, len(self) if rows is None else len(rows))
+        if k <= 0 or len(queries) == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        options: dict[str, Any] = {}
+        if rows is not None:
+            wanted = np.zeros(len(self), dtype=bool)
+            wanted[rows] = True
+            bits = np.packbits(wanted, bitorder="little")
+            selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
+            options["params"] = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
+        scores, found = self._index.search(queries, k, **options)
+        return _best_per_row(found.ravel(), scores.ravel(), k)
+
+
+def make_index(vectors: NDArray[np.float32]) -> VectorIndex:
+    """An index over vectors of shape (N, dimension)."""
+    index = faiss.IndexFlatIP(vectors.shape[1])
+    index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+    return VectorIndex(index)
+
+
+def cached_index(
+    path: Path, published: Published, channel: ChannelStamp, batches: Iterable[pa.RecordBatch]
+) -> tuple[VectorIndex, str | None]:
+    """The index of a channel from the cache, or made from Lance and put there.
+
+    Args:
+        path: library folder.
+        published: the version that is read.
+        channel: whose vectors.
+        batches: the column `vector` of the channel's table; read only when the cache is no good.
+
+    Returns:
+        The index, and a warning when there was a cache that had to be refused.
+    """
+    file, stamp_file = cache_files(path, channel.id, published.version)
+    warning = None
+    if stamp_file.exists():
+        try:
+            content = np.fromfile(file, dtype=np.uint8)
+            stamp = json.loads(stamp_file.read_text())
+            if stamp == _stamp(published, channel, content):
+                return VectorIndex(faiss.deserialize_index(content)), None
+        except (OSError, ValueError, RuntimeError):
+            pass
+        warning = f"{file}: the index does not match its library and was made again"
+    index = make_index(read_vectors(batches, channel.dimension))
+    # A reader of a folder it may not write to, or of a full disk, works without the cache.
+    with suppress(OSError):
+        save_index(path, published, channel, index)
+    return index, warning
+
+
+def save_index(path: Path, published: Published, channel: ChannelStamp, index: VectorIndex) -> None:
+    """Put an index and its stamp into the cache.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    file, stamp_file = cache_files(path, channel.id, published.version)
+    file.parent.mkdir(exist_ok=True)
+    content = faiss.serialize_index(index._index)  # noqa: SLF001 - the same module's class
+    write_atomically(file, content.data)
+    stamp = _stamp(published, channel, content)
+    write_atomically(stamp_file, json.dumps(stamp, indent=1).encode())
+
+
+def drop_old_indexes(path: Path, keep_from_version: int) -> None:
+    """Remove the cached indexes of earlier versions; a reader of one makes it again."""
+    for stamp_file in (path / CACHE).glob("*.json"):
+        version = stamp_file.stem.rpartition("-")[2]
+        if version.isdigit() and int(version) < keep_from_version:
+            for file in (stamp_file, stamp_file.with_suffix(".faiss")):
+                with suppress(OSError):
+                    file.unlink()
+
+
+def cache_files(path: Path, channel_id: str, version: int) -> tuple[Path, Path]:
+    """Where the index of a channel lies, and its stamp."""
+    file = path / CACHE / f"{channel_id}-{version}.faiss"
+    return file, file.with_suffix(".json")
+
+
+def read_vectors(batches: Iterable[pa.RecordBatch], dimension: int) -> NDArray[np.float32]:
+    """Stored vectors, one a row. Shape (N, dimension)."""
+    parts = [flat(batch["vector"]).astype(np.float32) for batch in batches]
+    if not parts:
+        return np.zeros((0, dimension), np.float32)
+    return np.concatenate(parts).reshape(-1, dimension)
+
+
+def vector_rows(channel: ChannelStamp, ids: pa.Array, vectors: NDArray[np.float32]) -> pa.Table:
+    """Rows of a channel's table.
+
+    Raises:
+        LibraryError: the channel gave something other than finite vectors of its dimension.
+    """
+    expected = (len(ids), channel.dimension)
+    if vectors.shape != expected or not np.isfinite(vectors).all():
+        raise LibraryError(
+            f"channel {channel.id} gave vectors of shape {vectors.shape} for {expected}, or values "
+            "that are not finite; nothing was published"
+        )
+    values = pa.array(np.ascontiguousarray(vectors, dtype=np.float16).ravel())
+    columns = [
+        ids,
+        pa.repeat(channel.id, len(ids)),
+        pa.repeat(channel.version, len(ids)),
+        pa.repeat(channel.sha256, len(ids)),
+        pa.FixedSizeListArray.from_arrays(values, channel.dimension),
+    ]
+    return pa.Table.from_arrays(columns, schema=vectors_schema(channel.dimension))
+
+
+def _best_per_row(
+    found: NDArray[np.int64], scores: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Each row once, with its best score, best first; rows of equal score in row order."""
+    found, scores = found[found >= 0], scores[found >= 0]
+    order = np.lexsort((found, -scores))
+    found, scores = found[order], scores[order]
+    first = np.sort(np.unique(found, return_index=True)[1])[:k]
+    return found[first], scores[first]
+
+
+def _stamp(
+    published: Published, channel: ChannelStamp, content: NDArray[np.uint8]
+) -> dict[str, Any]:
+    table = published.tables[vectors_table(channel.id)]
+    return {
+        "library_version": published.version,
+        "table_version": table.version,
+        "count": table.rows,
+        "channel": asdict(channel),
+        "sha256": hashlib.sha256(content.data).hexdigest(),
+    }
