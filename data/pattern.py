@@ -82,18 +82,27 @@ class Pattern:
         return len(self.x)
 
     @property
+    def wavelength_angstrom(self) -> float:
+        """The principal wavelength in Å.
+
+        A Q axis without a radiation has none; it is given one that lays its last point at 90° 2θ,
+        so that every pattern can be drawn and worked on in 2θ.
+        """
+        if self.radiation is not None:
+            return self.radiation.wavelength_angstrom
+        return 4 * np.pi * np.sin(np.pi / 4) / float(self.x[-1])
+
+    @property
     def q_inv_angstrom(self) -> NDArray[np.float64]:
         """Q = 4π sin θ / λ of the principal wavelength, in 1/Å. Shape (n,)."""
-        if self.radiation is None or self.axis == "q":
+        if self.axis == "q":
             return self.x
-        theta = np.radians(self.x / 2)
-        return 4 * np.pi * np.sin(theta) / self.radiation.wavelength_angstrom
+        return 4 * np.pi * np.sin(np.radians(self.x / 2)) / self.wavelength_angstrom
 
     @property
     def two_theta_deg(self) -> NDArray[np.float64]:
-        """2θ in degrees for the principal wavelength; a Q axis without one uses Cu Kα1. Shape (n,)."""
+        """2θ in degrees for the principal wavelength; NaN beyond 180°. Shape (n,)."""
         if self.axis == "two_theta":
             return self.x
-        wavelength = self.radiation.wavelength_angstrom if self.radiation else 1.5405929
-        sine = self.x * wavelength / (4 * np.pi)
-        return 2 * np.degrees(np.arcsin(np.clip(sine, -1.0, 1.0)))
+        with np.errstate(invalid="ignore"):
+            return 2 * np.degrees(np.arcsin(self.x * self.wavelength_angstrom / (4 * np.pi)))

@@ -1,0 +1,245 @@
+"""A pattern in, ranked hits out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import QueryError
+from data.lines import Lines
+from data.pattern import Pattern
+from data.preparation import Prepared, prepare
+from indexer.catalogue import Filters
+from indexer.entry import Entry
+from indexer.library import Library
+from indexer.physical import PhysicalChannel
+from search.final_fit import FinalFit, final_fit
+from search.first_stage import StickIndex
+from search.profile_fit import ProfileFits, fit_profiles
+from search.ranking import Ranker
+from search.result import Fit, Hit, LookupResult, Overlay, Verdict
+from search.twins import group_twins
+
+FirstStage = Literal["auto", "exhaustive", "vectors"]
+
+EXHAUSTIVE_UP_TO = 60_000
+"""Entries up to which comparing each one takes about 100 ms on two cores."""
+
+SHORTLIST = 300
+"""Entries that the first stage hands to the fit."""
+
+MATCH, AMBIGUOUS = 0.8, 0.3
+"""A best row at least this probable is a match; below the second figure, nothing fits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ranking:
+    """The fitted entries of one query, best first.
+
+    Attributes:
+        prepared: the query.
+        rows: in the library. Shape (n,).
+        score: of the ranker. Shape (n,).
+        probability: that the entry is the sample. Shape (n,).
+        fits: in the same order.
+        timings_ms: by stage.
+    """
+
+    prepared: Prepared
+    rows: NDArray[np.int64]
+    score: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    fits: ProfileFits
+    timings_ms: dict[str, float]
+
+
+class Searcher:
+    """Looks patterns up in one published version of a library."""
+
+    def __init__(self, library: Library, *, ranker: Ranker | None = None) -> None:
+        self.library = library
+        self.ranker = ranker or Ranker.shipped()
+        self.channel = PhysicalChannel()
+
+    @cached_property
+    def sticks(self) -> StickIndex:
+        """The library's lines as the exhaustive first stage reads them."""
+        return StickIndex.of(self.library.lines)
+
+    def lookup(
+        self,
+        pattern: Pattern,
+        *,
+        filters: Filters | None = None,
+        top: int = 20,
+        first_stage: FirstStage = "auto",
+        overlays: int = 5,
+    ) -> LookupResult:
+        """Name the phase of a pattern.
+
+        Args:
+            pattern: as read.
+            filters: what else is known of the sample.
+            top: rows to answer with; entries that the pattern cannot tell apart share one.
+            first_stage: "exhaustive" compares every entry's lines, "vectors" asks the index of
+                the physical channel, "auto" decides by the library's size.
+            overlays: rows that come with curves to draw.
+
+        Raises:
+            QueryError: no entry passes the filters, or the pattern shows no peaks.
+        """
+        ranking = self.rank(pattern, filters=filters, first_stage=first_stage)
+        prepared, timings = ranking.prepared, dict(ranking.timings_ms)
+        start = perf_counter()
+        # Twins share a row, so more entries than rows are looked at.
+        seen = np.arange(min(len(ranking.rows), 2 * top + 20))
+        lines = self.library.lines.take(ranking.rows[seen])
+        groups = group_twins(prepared, lines, ranking.fits.take(seen))[:top]
+        listed = np.concatenate(groups)
+        entries = dict(
+            zip(listed.tolist(), self.library.entries(ranking.rows[listed]), strict=True)
+        )
+        hits = []
+        for rank, group in enumerate(groups, start=1):
+            members = [
+                _hit(rank, entries[i], ranking, i, lines[i], draw=rank <= overlays and not order)
+                for order, i in enumerate(group.tolist())
+            ]
+            confidence = float(ranking.probability[group].sum())
+            hits.append(replace(members[0], confidence=confidence, twins=tuple(members[1:])))
+        timings["final_fit"] = 1e3 * (perf_counter() - start)
+        timings["total"] = sum(timings.values())
+        background = np.interp(
+            pattern.two_theta_deg, prepared.two_theta_deg, prepared.background
+        )
+        return LookupResult(
+            query=pattern,
+            background=background,
+            warnings=(*pattern.warnings, *self.library.warnings, *_cautions(prepared)),
+            library_path=str(self.library.path),
+            library_version=self.library.version,
+            library_entries=len(self.library),
+            channels=tuple(stamp.id for stamp in self.library.channels),
+            verdict=_verdict(hits[0].confidence),
+            hits=tuple(hits),
+            timings_ms={stage: round(ms, 2) for stage, ms in timings.items()},
+        )
+
+    def rank(
+        self,
+        pattern: Pattern,
+        *,
+        filters: Filters | None = None,
+        first_stage: FirstStage = "auto",
+        shortlist: int = SHORTLIST,
+    ) -> Ranking:
+        """Find, fit and order the entries of a pattern; arguments and errors as for `lookup`."""
+        timings: dict[str, float] = {}
+        start = perf_counter()
+        rows = None
+        if filters:
+            rows = self.library.select(filters)
+            if len(rows) == 0:
+                raise QueryError(
+                    f"{self.library.path}: no entry passes the filters; ask for less"
+                )
+            timings["filters"] = 1e3 * (perf_counter() - start)
+        start = perf_counter()
+        prepared = prepare(pattern)
+        if len(prepared.peaks) == 0:
+            raise QueryError(
+                f"{pattern.name}: no peak stands out of the noise; measure longer, or check that "
+                "the file holds counts against angle"
+            )
+        timings["preparation"] = 1e3 * (perf_counter() - start)
+        start = perf_counter()
+        found = self.first_stage(prepared, rows, first_stage, shortlist)
+        timings["first_stage"] = 1e3 * (perf_counter() - start)
+        start = perf_counter()
+        fits = fit_profiles(prepared, self.library.lines.take(found))
+        score = self.ranker.score(fits)
+        order = np.argsort(-score, kind="stable")
+        probability = self.ranker.probabilities(score[order], prepared)
+        timings["fit"] = 1e3 * (perf_counter() - start)
+        return Ranking(
+            prepared, found[order], score[order], probability, fits.take(order), timings
+        )
+
+    def first_stage(
+        self,
+        prepared: Prepared,
+        rows: NDArray[np.int64] | None,
+        kind: FirstStage,
+        count: int,
+    ) -> NDArray[np.int64]:
+        """The rows that the first stage thinks nearest, best first. Shape (≤ count,)."""
+        exhaustive = len(self.library) if rows is None else len(rows)
+        if kind == "vectors" or (kind == "auto" and exhaustive > EXHAUSTIVE_UP_TO):
+            questions = self.channel.embed_pattern(prepared)
+            return self.library.nearest(self.channel.id, questions, count, rows)[0]
+        score = self.sticks.correlate(prepared, rows)
+        best = np.argsort(-score, kind="stable")[:count]
+        return best if rows is None else rows[best]
+
+
+def _hit(
+    rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool
+) -> Hit:
+    fits, prepared = ranking.fits, ranking.prepared
+    strain, zero = float(fits.strain[i]), float(fits.zero_shift_deg[i])
+    final = final_fit(prepared, lines, strain=strain, zero_shift_deg=zero)
+    return Hit(
+        rank=rank,
+        id=entry.id,
+        names=entry.names,
+        formula=entry.formula,
+        space_group=entry.space_group,
+        cell=entry.crystal.cell,
+        sources=entry.sources,
+        score=float(ranking.score[i]),
+        confidence=float(ranking.probability[i]),
+        fit=Fit(
+            rwp_percent=final.rwp_percent,
+            correlation=float(fits.correlation[i]),
+            strain_percent=100 * strain,
+            zero_shift_deg=zero,
+            scale=final.scale,
+            matched_peaks=int(fits.matched_peaks[i]),
+            missing_peaks=int(fits.missing_peaks[i]),
+            unexplained_peaks=int(fits.unexplained_peaks[i]),
+        ),
+        overlay=_overlay(prepared, lines, final, strain, zero) if draw else None,
+    )
+
+
+def _overlay(
+    prepared: Prepared, lines: Lines, final: FinalFit, strain: float, zero: float
+) -> Overlay:
+    pattern = prepared.pattern
+    axis = pattern.two_theta_deg
+    sine = np.sqrt(lines.inv_d2) / 2 * prepared.wavelengths_angstrom[0] / (1 + strain)
+    seen = sine < 1.0
+    ticks = 2 * np.degrees(np.arcsin(sine[seen])) + zero
+    inside = (ticks >= prepared.two_theta_deg[0]) & (ticks <= prepared.two_theta_deg[-1])
+    return Overlay(
+        calculated=np.interp(axis, prepared.two_theta_deg, final.calculated),
+        ticks_two_theta_deg=ticks[inside],
+        ticks_hkl=lines.hkl[seen][inside],
+    )
+
+
+def _verdict(confidence: float) -> Verdict:
+    if confidence >= MATCH:
+        return "match"
+    return "ambiguous" if confidence >= AMBIGUOUS else "no-confident-match"
+
+
+def _cautions(prepared: Prepared) -> tuple[str, ...]:
+    if len(prepared.peaks) < 4:
+        return (f"only {len(prepared.peaks)} peaks stand out of the noise: many crystals fit",)
+    return ()
