@@ -1,0 +1,151 @@
+"""The blocks of a CIF text, read through gemmi; a broken block does not take the others along."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import cast
+
+import gemmi
+
+from data.record import Problem
+
+_HEADING = re.compile(r"^[ \t]*data_[^\n]*$", re.IGNORECASE | re.MULTILINE)
+_GEMMI_PLACE = re.compile(r"^string(?::(\d+))?(?::\d+\(\d+\))?(?: in \S*)?:?\s*(.*)$", re.DOTALL)
+_UNQUOTED = re.compile(r"^([ \t]*_\S+[ \t]+)([^'\"\s;#_][^\s#]*(?:[ \t]+[^\s#]+)+)", re.MULTILINE)
+_SPACED_TRIPLET = re.compile(
+    r"^([ \t]*(?:\d+[ \t]+)?)((?:[-+xyz0-9/. \t]*[xyz][-+xyz0-9/. \t]*,?){3})[ \t]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One data block: its values by lower-case tag, with dots written as underscores.
+
+    Attributes:
+        name: without `data_`.
+        line: of the heading, counted from 1; 0 when it cannot be said.
+        values: a list for every tag, of length one outside loops; raw CIF values.
+        lines: line of each tag.
+    """
+
+    name: str
+    line: int
+    values: dict[str, list[str]] = field(repr=False)
+    lines: dict[str, int] = field(repr=False)
+
+    def column(self, *tags: str) -> list[str] | None:
+        """The raw values of the first of these tags that is there."""
+        return next((self.values[tag] for tag in tags if tag in self.values), None)
+
+    def text(self, *tags: str) -> str:
+        """The first value of the first of these tags that says something, in one line."""
+        for tag in tags:
+            for value in self.values.get(tag, [])[:1]:
+                if not gemmi.cif.is_null(value) and (said := plain(value)):
+                    return said
+        return ""
+
+    def line_of(self, *tags: str) -> int:
+        """Line of the first of these tags that is there, else of the block."""
+        return next((self.lines[tag] for tag in tags if tag in self.lines), self.line)
+
+
+def plain(value: str) -> str:
+    """A raw CIF value without its quotes, its white space collapsed."""
+    return " ".join(gemmi.cif.as_string(value).split())
+
+
+def decode(content: bytes) -> str:
+    """Text of a file in UTF-8, UTF-16 with a mark, or else Latin-1, which takes any byte."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def blocks_of(text: str, name: str) -> Iterator[Block | Problem]:
+    """Every block of a CIF text, or the problem that keeps it from being read.
+
+    Where gemmi refuses the whole, the text is cut at its `data_` headings and each block is read
+    alone, with unquoted symbols such as `P 1` put in quotes.
+    """
+    if "\0" in text:
+        yield Problem(name, 0, "this is a binary file, not a CIF; give a text file")
+        return
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    try:
+        document = gemmi.cif.read_string(text, 0)
+    except (ValueError, RuntimeError):
+        yield from _one_by_one(text, name)
+        return
+    for block in document:
+        yield _block(block, 0)
+
+
+def _one_by_one(text: str, name: str) -> Iterator[Block | Problem]:
+    headings = [match.start() for match in _HEADING.finditer(text)]
+    if not headings:
+        yield Problem(name, 1, "no data_ block; give a CIF, which starts with data_NAME")
+        return
+    line, reached = 1, 0
+    for start, end in zip(headings, [*headings[1:], len(text)], strict=True):
+        line += text.count("\n", reached, start)
+        reached = start
+        yield _parse(text[start:end], name, line)
+
+
+def _parse(part: str, name: str, line: int) -> Block | Problem:
+    """One block of text that starts at this line."""
+    try:
+        return _alone(part, line)
+    except (ValueError, RuntimeError) as error:
+        place = _GEMMI_PLACE.match(str(error))
+    try:
+        return _alone(_repaired(part), line)
+    except (ValueError, RuntimeError):
+        pass
+    heading = part.split("\n", 1)[0].strip()[5:]
+    said = " ".join(place[2].split()) if place else ""
+    at = line - 1 + int(place[1]) if place and place[1] else line
+    return Problem(f"{name}, block {heading}", at, f"not CIF: {said}; correct the file there")
+
+
+def _alone(part: str, line: int) -> Block:
+    document: gemmi.cif.Document = gemmi.cif.read_string(part, 0)
+    return _block(document[0], line - 1)
+
+
+def _repaired(part: str) -> str:
+    heading, _, rest = part.partition("\n")
+    rest = _SPACED_TRIPLET.sub(lambda m: m[1] + re.sub(r"\s", "", m[2]), rest)
+    rest = _UNQUOTED.sub(lambda m: m[1] + str(gemmi.cif.quote(m[2])), rest)
+    return "_".join(heading.split()) + "\n" + rest
+
+
+def _block(block: gemmi.cif.Block, lines_before: int) -> Block:
+    values: dict[str, list[str]] = {}
+    lines: dict[str, int] = {}
+    first = 0
+    for item in block:
+        at = item.line_number + lines_before
+        first = first or at
+        pair = cast("tuple[str, str] | None", item.pair)
+        loop: gemmi.cif.Loop | None = item.loop
+        tags: list[str] = []
+        columns: list[list[str]] = []
+        if pair is not None:
+            tags, columns = [pair[0]], [[pair[1]]]
+        elif loop is not None:
+            tags, width, flat = list(loop.tags), loop.width(), list(loop.values)
+            columns = [flat[column::width] for column in range(width)]
+        for tag, column in zip(tags, columns, strict=True):
+            key = tag.lower().replace(".", "_")
+            values.setdefault(key, column)
+            lines.setdefault(key, at)
+    return Block(block.name, max(first - 1, 1), values, lines)

@@ -1,0 +1,157 @@
+"""The symmetry that a CIF block states: its operations, or what its symbols mean."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import gemmi
+import numpy as np
+from numpy.typing import NDArray
+
+from data.errors import CrystalError
+
+MAX_OPERATIONS = 192 * 4
+"""Cubic face-centred groups have 192; a few files state them in a multiple cell."""
+
+
+@dataclass(frozen=True, eq=False)
+class StatedSymmetry:
+    """What a block says of its symmetry.
+
+    Attributes:
+        rotations: acting on fractional columns. Shape (k, 3, 3), float64.
+        translations: Shape (k, 3).
+        number: of the space group, 0 where the operations belong to no tabulated setting.
+    """
+
+    rotations: NDArray[np.float64]
+    translations: NDArray[np.float64]
+    number: int
+
+    def fits(self, lattice: NDArray[np.float64], tolerance: float = 0.03) -> bool:
+        """Whether every rotation leaves the metric of the lattice (rows, Å) as it is."""
+        metric = lattice @ lattice.T
+        turned = np.swapaxes(self.rotations, 1, 2) @ metric @ self.rotations
+        lengths = np.sqrt(np.diag(metric))
+        return bool((np.abs(turned - metric) < tolerance * np.outer(lengths, lengths)).all())
+
+
+@lru_cache(maxsize=4096)
+def from_operations(triplets: tuple[str, ...]) -> StatedSymmetry:
+    """Symmetry from operations such as "x+1/2, -y, z".
+
+    Raises:
+        CrystalError: a triplet that is no operation, or too many of them.
+    """
+    if len(triplets) > MAX_OPERATIONS:
+        raise CrystalError(
+            f"{len(triplets)} symmetry operations are more than {MAX_OPERATIONS}; "
+            "write the crystal in its conventional cell"
+        )
+    parsed = [_parse_triplet(triplet) for triplet in triplets]
+    rotations = np.array([rotation for rotation, _ in parsed])
+    translations = np.array([translation for _, translation in parsed])
+    try:
+        group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps([gemmi.Op(t) for t in triplets]))
+    except (RuntimeError, ValueError):
+        group = None
+    return StatedSymmetry(rotations, translations, group.number if group else 0)
+
+
+@lru_cache(maxsize=4096)
+def from_group(xhm: str) -> StatedSymmetry:
+    """Symmetry of gemmi's space-group table, named by its extended Hermann-Mauguin symbol."""
+    group = gemmi.SpaceGroup(xhm)
+    operations = list(group.operations())
+    return StatedSymmetry(
+        np.array([operation.rot for operation in operations], dtype=np.float64) / gemmi.Op.DEN,
+        np.array([operation.tran for operation in operations], dtype=np.float64) / gemmi.Op.DEN,
+        group.number,
+    )
+
+
+@lru_cache(maxsize=4096)
+def groups_named(
+    symbol: str, hall: str, number: int, alpha: float, gamma: float
+) -> tuple[gemmi.SpaceGroup, ...]:
+    """The space group that a block names, or its two origins where it does not say which.
+
+    Args:
+        symbol: Hermann-Mauguin, in any of the usual ways of writing it; "" where not given.
+        hall: Hall symbol; "" where not given.
+        number: in the International Tables; 0 where not given.
+        alpha: angle in degrees, which tells rhombohedral axes from hexagonal ones.
+        gamma: angle in degrees, likewise.
+    """
+    if hall and (meant := _by_hall(hall)):
+        return (meant,)
+    plain = re.sub(r"[_()]", "", symbol).strip()
+    marked = re.fullmatch(r"(.*?)\s*(?::?\s*([12HRSZ]))", plain)
+    found: gemmi.SpaceGroup | None = gemmi.find_spacegroup_by_name(plain, alpha, gamma)
+    if found is None and marked:
+        extension = {"S": "1", "Z": "2"}.get(marked[2], marked[2])
+        found = gemmi.find_spacegroup_by_name(f"{marked[1]}:{extension}", alpha, gamma)
+        found = found or gemmi.find_spacegroup_by_name(marked[1], alpha, gamma)
+    if found is None and 1 <= number <= 230:
+        found = gemmi.find_spacegroup_by_number(number)
+        if found.ext == "H" and abs(gamma - 120) > 1:
+            found = gemmi.find_spacegroup_by_name(f"{found.hm}:R")
+    if found is None:
+        return ()
+    if found.ext in ("1", "2") and ":" not in plain:
+        return tuple(gemmi.SpaceGroup(f"{found.hm}:{origin}") for origin in (2, 1))
+    return (found,)
+
+
+def _by_hall(hall: str) -> gemmi.SpaceGroup | None:
+    try:
+        return gemmi.find_spacegroup_by_ops(gemmi.symops_from_hall(hall))
+    except (RuntimeError, ValueError):
+        return None
+
+
+_TERM = re.compile(r"([+-]?)(?:(\d+\.?\d*|\.\d+)(?:/(\d+\.?\d*))?)?\*?([xyz]?)")
+
+
+def _parse_triplet(triplet: str) -> tuple[list[list[float]], list[float]]:
+    """Rotation and translation of a triplet; fractions need not be multiples of 1/24."""
+    parts = re.sub(r"[\s'\"]", "", triplet).lower().split(",")
+    rotation = [[0.0] * 3 for _ in range(3)]
+    translation = [0.0] * 3
+    for row, part in enumerate(parts[:3]):
+        end = 0
+        while end < len(part):
+            term = _TERM.match(part, end)
+            if term is None or term.end() == end or not (term[2] or term[4]):
+                raise CrystalError(f"symmetry operation {triplet!r} is not understood")
+            denominator = float(term[3] or 1) or math.nan
+            value = float(term[2] or 1) / denominator * (-1 if term[1] == "-" else 1)
+            if term[4]:
+                rotation[row]["xyz".index(term[4])] += value
+            else:
+                translation[row] += _simple_fraction(value)
+            end = term.end()
+    sound = len(parts) == 3 and np.isfinite([*translation]).all() and np.isfinite(rotation).all()
+    if not sound or abs(abs(float(np.linalg.det(rotation))) - 1) > 1e-6:
+        raise CrystalError(
+            f"symmetry operation {triplet!r} is not understood; write it as in 'x+1/2,-y,z'"
+        )
+    return rotation, translation
+
+
+def _simple_fraction(value: float) -> float:
+    """0.3333 is meant to be 1/3."""
+    if math.isnan(value):
+        return value
+    nearest = round(value * 24) / 24
+    return nearest if abs(value - nearest) < 1e-3 else value
+
+
+def metric_lattice(cell: Sequence[float]) -> NDArray[np.float64]:
+    """Rows a, b, c in Å from lengths in Å and angles in degrees; a along x, b in the xy plane."""
+    orthogonal = gemmi.UnitCell(*cell).orth.mat.tolist()
+    return np.array(orthogonal, dtype=np.float64).T.copy()

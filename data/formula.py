@@ -1,0 +1,121 @@
+"""Chemical formulas: reading them, writing them reduced, and the density that follows."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from functools import cache
+
+import gemmi
+
+from data.crystal import Crystal
+from data.errors import CrystalError
+
+# By Pauling's electronegativity, then by symbol; the noble gases without one stand last.
+_ORDER = """
+    Fr Cs K Rb Ba Ra Na Sr Li Ca Ac La Tb Yb Ce Pm Pr Nd Sm Eu Gd Dy Y Ho Er Tm Lu Pu Am Bk Cf Cm
+    Es Fm Hf Lr Md No Th Mg Zr Np Sc U Pa Ta Ti Mn Be Nb Al Tl V Zn Cr Cd In Ga Fe Co Cu Re Si Tc
+    Ni Ag Sn Hg Po Ge Bi B Sb Te Mo As P At H Ir Os Pd Rn Ru Pt Rh Pb W Au C Se S Xe I Br Kr N Cl
+    O F Ar He Ne
+"""
+_RANK = {symbol: rank for rank, symbol in enumerate(_ORDER.split())}
+_DALTON_PER_CUBIC_ANGSTROM_IN_G_CM3 = 1.66053906660
+_NUMBER = r"(\d+\.?\d*|\.\d+)?"
+_ITEM = re.compile(r"([A-Z][a-z]?)\s*" + _NUMBER + r"\s*")
+_GROUP = re.compile(r"[(\[{]([^()\[\]{}]*)[)\]}]\s*" + _NUMBER)
+_JOINT = re.compile(r"[·•*]|\.(?=\s*[A-Z(\[{])|(?<!\d)\.|\.(?=\d*[(\[]?[HD]2O)")
+
+
+def is_element(symbol: str) -> bool:
+    """Whether this is the symbol of an element up to lawrencium (not D, which is hydrogen)."""
+    return symbol in _RANK
+
+
+@cache
+def atomic_mass(symbol: str) -> float:
+    """Standard atomic mass in dalton."""
+    if symbol not in _RANK:
+        raise CrystalError(f"{symbol!r} is not an element; write a symbol such as Fe")
+    return float(gemmi.Element(symbol).weight)
+
+
+def _whole(amount: float) -> bool:
+    return amount > 0.5 and abs(amount - round(amount)) < 0.01
+
+
+def reduced_formula(composition: Mapping[str, float]) -> str:
+    """The formula with the amounts divided by their greatest common divisor, as in "PbSO4".
+
+    Elements stand in the order of their electronegativity, as pymatgen writes them, but without
+    brackets. Where some amounts are fractions the divisor is that of the whole ones, and where
+    none is whole the amounts add up to one; fractions keep three digits.
+
+    Args:
+        composition: amount of each element in any unit, for instance atoms per cell.
+
+    Raises:
+        CrystalError: an element is unknown, or nothing is there.
+    """
+    amounts = {symbol: float(amount) for symbol, amount in composition.items() if amount > 0}
+    for symbol in amounts:
+        if symbol not in _RANK:
+            raise CrystalError(f"{symbol!r} is not an element; write a symbol such as Fe")
+    if not amounts:
+        raise CrystalError("the composition is empty; give at least one element")
+    whole = [round(amount) for amount in amounts.values() if _whole(amount)]
+    divisor = float(math.gcd(*whole)) if whole else math.fsum(amounts.values())
+    parts = []
+    for symbol in sorted(amounts, key=_RANK.__getitem__):
+        amount = amounts[symbol] / divisor
+        number = f"{round(amount)}" if _whole(amount) else f"{amount:.3g}"
+        parts.append(symbol if number == "1" else symbol + number)
+    return "".join(parts)
+
+
+def parse_formula(text: str) -> dict[str, float]:
+    """Amount of each element in a formula such as "Ca5(PO4)3F", "CaSO4·2H2O" or "Fe0.95 O".
+
+    Deuterium counts as hydrogen. Brackets nest; a dot between two parts adds them.
+
+    Raises:
+        CrystalError: the text is not a formula; the message quotes what is not understood.
+    """
+    total: dict[str, float] = {}
+    for part in _JOINT.split(text):
+        if not part.strip():
+            continue
+        leading = re.match(r"\s*(\d+\.?\d*|\.\d+)\s*", part)
+        multiplier = float(leading[1]) if leading else 1.0
+        rest = part[leading.end() :] if leading else part
+        while group := _GROUP.search(rest):
+            times = float(group[2] or 1)
+            inner = _without_brackets(group[1], text)
+            flat = "".join(f"{symbol}{amount * times:.9f}" for symbol, amount in inner.items())
+            rest = rest[: group.start()] + flat + rest[group.end() :]
+        for symbol, amount in _without_brackets(rest, text).items():
+            total[symbol] = total.get(symbol, 0.0) + amount * multiplier
+    if not total:
+        raise CrystalError(f"formula {text!r} names no element; write for instance PbSO4")
+    return total
+
+
+def _without_brackets(part: str, text: str) -> dict[str, float]:
+    amounts: dict[str, float] = {}
+    end = len(part) - len(part.lstrip())
+    while end < len(part):
+        item = _ITEM.match(part, end)
+        if item is None:
+            raise CrystalError(f"formula {text!r}: {part[end:].strip()!r} is not understood")
+        symbol = "H" if item[1] == "D" else item[1]
+        if symbol not in _RANK:
+            raise CrystalError(f"formula {text!r}: {symbol!r} is not an element")
+        amounts[symbol] = amounts.get(symbol, 0.0) + float(item[2] or 1)
+        end = item.end()
+    return amounts
+
+
+def density_g_cm3(crystal: Crystal) -> float:
+    """Density in g/cm³ from the cell's content, occupancies counted."""
+    mass = math.fsum(atomic_mass(symbol) * n for symbol, n in crystal.composition.items())
+    return mass / crystal.volume_angstrom3 * _DALTON_PER_CUBIC_ANGSTROM_IN_G_CM3
