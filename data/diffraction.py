@@ -12,7 +12,7 @@ from data.crystal import Crystal
 from data.errors import CrystalError
 from data.form_factors import DEFAULT_U_ISO, GAUSSIANS, atomic_numbers
 from data.lines import Lines, LinesTable
-from data.reflections import reflections
+from data.reflections import Atoms, reflections
 from data.symmetry import Operations, symmetry_operations
 
 MAX_REFLECTIONS = 2_000_000
@@ -52,12 +52,8 @@ def lines_of(
     inv_d2, strength, hkl = reflections(
         crystal.lattice,
         (1 + 1e-9) / d_min_angstrom**2,
-        np.ascontiguousarray(rotations, dtype=np.int64),
-        np.ascontiguousarray(translations, dtype=np.float64),
-        crystal.fractional,
-        crystal.occupancies,
-        elements,
-        np.where(u >= 0.0, u, unknown),
+        (np.ascontiguousarray(rotations, np.int64), np.ascontiguousarray(translations, np.float64)),
+        Atoms(crystal.fractional, crystal.occupancies, elements, np.where(u >= 0.0, u, unknown)),
         GAUSSIANS,
     )
     order = np.argsort(inv_d2, kind="stable")
@@ -80,9 +76,11 @@ def lines_table(
 
     Args:
         crystals: N crystals.
-        d_min_angstrom, floor, default_u: as for `lines_of`.
+        d_min_angstrom: smallest lattice plane distance.
+        floor: as for `lines_of`.
         workers: threads; by default one a core.
         operations: symmetry of each crystal, None where it is to be found.
+        default_u: as for `lines_of`.
 
     Raises:
         CrystalError: as for `lines_of`, of the first crystal that fails.

@@ -106,29 +106,21 @@ def _content(crystal: Crystal, row: int) -> tuple[str, int, int]:
 
 
 def _holds(crystal: Crystal, operations: Operations) -> bool:
-    return bool(
-        _maps_onto_itself(
-            crystal.lattice,
-            crystal.fractional,
-            atomic_numbers(crystal.species),
-            crystal.occupancies,
-            np.nan_to_num(crystal.u_iso_angstrom2, nan=-1.0),
-            *operations,
-        )
-    )
+    displacements = np.nan_to_num(crystal.u_iso_angstrom2, nan=-1.0)
+    contents = (atomic_numbers(crystal.species), crystal.occupancies, displacements)
+    return bool(_maps_onto_itself(crystal.lattice, crystal.fractional, contents, operations))
 
 
 @njit(cache=True, nogil=True)
 def _maps_onto_itself(
     lattice: NDArray[np.float64],
     positions: NDArray[np.float64],
-    elements: NDArray[np.int64],
-    occupancies: NDArray[np.float64],
-    u_angstrom2: NDArray[np.float64],
-    rotations: NDArray[np.int64],
-    translations: NDArray[np.float64],
+    contents: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
+    operations: Operations,
 ) -> bool:
     """Whether every operation keeps the metric and takes every atom to one of its kind."""
+    rotations, translations = operations
+    elements, occupancies, u_angstrom2 = contents
     metric = lattice @ lattice.T
     for i in range(len(rotations)):
         r = rotations[i].astype(np.float64)
