@@ -52,7 +52,7 @@ def lines_of(
     inv_d2, strength, hkl = reflections(
         crystal.lattice,
         (1 + 1e-9) / d_min_angstrom**2,
-        (np.ascontiguousarray(rotations, np.int64), np.ascontiguousarray(translations, np.float64)),
+        (np.array(rotations, np.int64), np.array(translations, np.float64)),
         Atoms(crystal.fractional, crystal.occupancies, elements, np.where(u >= 0.0, u, unknown)),
         GAUSSIANS,
     )

@@ -9,8 +9,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from data.canonical import operations_of
 from data.crystal import Crystal
 from data.form_factors import atomic_numbers
+from data.sites import grouped
 
 Operations = tuple[NDArray[np.int64], NDArray[np.float64]]
 """Rotations (k, 3, 3) and translations (k, 3): x → R·x + t in fractional coordinates, centrings
@@ -24,18 +26,9 @@ SAME_U_ANGSTROM2 = 1e-3
 
 
 @cache
-def table_operations(space_group_number: int) -> Operations:
-    """All operations of a space group in its standard setting, as moyo sets it (that of spglib:
-    unique axis b, hexagonal axes, origin choice 2 where it is the ITA's own, moyo's otherwise).
-    """
-    found = moyopy.operations_from_number(space_group_number)
-    return np.array(found.rotations, dtype=np.int64), np.array(found.translations)
-
-
-@cache
 def generators(space_group_number: int) -> Operations:
-    """A few operations whose products are all of `table_operations`."""
-    rotations, translations = table_operations(space_group_number)
+    """A few operations whose products are all of `data.canonical.operations_of`."""
+    rotations, translations = operations_of(space_group_number)
     operations = [
         _whole(rotation, translation)
         for rotation, translation in zip(rotations.tolist(), translations.tolist(), strict=True)
@@ -79,12 +72,11 @@ def symmetry_operations(crystal: Crystal) -> Operations:
     """
     number = crystal.space_group_number
     if number > 1 and _holds(crystal, generators(number)):
-        return table_operations(number)
-    sites: dict[tuple[int, ...], list[int]] = {}
-    grid = np.ceil(np.linalg.norm(crystal.lattice, axis=1) / TOLERANCE_ANGSTROM).astype(np.int64)
-    cells = np.round(crystal.fractional * grid).astype(np.int64) % grid
-    for row, key in enumerate(map(tuple, cells.tolist())):
-        sites.setdefault(key, []).append(row)
+        return operations_of(number)
+    sites: dict[int, list[int]] = {}
+    together = grouped(crystal.fractional, crystal.lattice, TOLERANCE_ANGSTROM)
+    for row, site in enumerate(together.tolist()):
+        sites.setdefault(site, []).append(row)
     contents = [tuple(sorted(_content(crystal, row) for row in rows)) for rows in sites.values()]
     numbering = {content: number for number, content in enumerate(dict.fromkeys(contents), 1)}
     cell = moyopy.Cell(
@@ -95,7 +87,7 @@ def symmetry_operations(crystal: Crystal) -> Operations:
     try:
         found = moyopy.MoyoDataset(cell, symprec=TOLERANCE_ANGSTROM).operations
     except ValueError:
-        return table_operations(1)
+        return operations_of(1)
     return np.array(found.rotations, dtype=np.int64), np.array(found.translations)
 
 
