@@ -1,0 +1,1 @@
+"""How people reach Braggle: the command line, its reports and its benchmarks."""

@@ -1,0 +1,102 @@
+"""A look-up's answer made with numpy alone, for everything that shows answers."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from data.pattern import Pattern
+from data.radiation import CU_KA
+from data.record import Source
+from search.result import Fit, Hit, LookupResult, Overlay, Verdict
+
+MakeResult = Callable[..., LookupResult]
+
+CELL = (8.482, 5.398, 6.959, 90.0, 90.0, 90.0)
+
+
+def _overlay(two_theta: NDArray[np.float64], cell: tuple[float, ...], scale: float) -> Overlay:
+    """Lorentzians at every reflection of an orthorhombic cell, over a falling background."""
+    hkl = np.stack(np.meshgrid(*[np.arange(4)] * 3, indexing="ij"), -1).reshape(-1, 3)[1:]
+    inv_d = np.sqrt(((hkl / np.array(cell[:3])) ** 2).sum(axis=1))
+    sine = CU_KA.wavelength_angstrom * inv_d / 2
+    centre = 2 * np.degrees(np.arcsin(np.clip(sine, 0, 1)))
+    order = np.argsort(centre)
+    centre, hkl = centre[order], hkl[order]
+    inside = (centre > two_theta[0]) & (centre < two_theta[-1])
+    centre, hkl = centre[inside], hkl[inside]
+    height = scale * (0.1 + np.abs(np.sin(1.7 * (hkl @ [1, 3, 5])))) * np.exp(-centre / 60)
+    shape = 1 / (1 + ((two_theta[:, None] - centre) / 0.07) ** 2)
+    return Overlay(_background(two_theta) + shape @ height, centre, hkl.astype(np.int16))
+
+
+def _background(two_theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    return 220 + 900 * np.exp(-two_theta / 18)
+
+
+def _hit(rank: int, overlay: Overlay | None, **changes: object) -> Hit:
+    values: dict[str, object] = {
+        "rank": rank,
+        "id": f"{rank:020x}",
+        "names": ("Anglesite", "lead sulfate"),
+        "formula": "PbSO4",
+        "space_group": "P n m a",
+        "cell": CELL,
+        "sources": (
+            Source("amcsd", "0000109", "Miyake et al. (1978) American Mineralogist 63, 506", ""),
+        ),
+        "score": 10.0 - rank,
+        "confidence": 0.97 / rank,
+        "fit": Fit(8.4 + 3 * rank, 0.99 - 0.03 * rank, 0.02 * rank, -0.012, 12.5, 44, rank - 1, 2),
+        "overlay": overlay,
+    }
+    return Hit(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def make_result() -> MakeResult:
+    """Build an answer; the file's name, the first hit's names and the verdict can be changed."""
+
+    def make(
+        *,
+        file: str = "pbso4.xye",
+        names: tuple[str, ...] = ("Anglesite", "lead sulfate"),
+        verdict: Verdict = "match",
+        points: int = 3000,
+    ) -> LookupResult:
+        two_theta = np.linspace(10, 110, points)
+        best = _overlay(two_theta, CELL, 9000)
+        noise = np.random.default_rng(1).normal(size=points)
+        counts = np.clip(best.calculated + noise * np.sqrt(best.calculated), 0, None).round()
+        pattern = Pattern("two_theta", two_theta, counts, None, CU_KA, "assumed", name=file)
+        barite = (8.884, 5.457, 7.157, 90.0, 90.0, 90.0)
+        second = _overlay(two_theta, barite, 7000)
+        twin = _hit(1, None, names=("Hashemite",), formula="BaCr0.8S0.2O4", id="f" * 20)
+        garnet = Source("cod", "1000001", "A. Author (2001) A journal 1, 1", "CC0")
+        return LookupResult(
+            query=pattern,
+            background=_background(two_theta),
+            warnings=("The wavelength is assumed to be Cu Kα; say --wavelength if it is not.",),
+            library_path="/home/someone/.local/share/braggle/libraries/default",
+            library_version=3,
+            library_entries=13021,
+            channels=("physical",),
+            verdict=verdict,
+            hits=(
+                _hit(1, best, names=names, twins=(twin,)),
+                _hit(2, second, names=("Barite",), formula="BaSO4", cell=barite),
+                _hit(
+                    3,
+                    None,
+                    names=(),
+                    formula="Ca3Al2Si3O12",
+                    space_group="I a -3 d",
+                    sources=(garnet,),
+                ),
+                _hit(4, None, names=("Rutile",), formula="TiO2", space_group="P 42/m n m"),
+            ),
+            timings_ms={"prepare": 11.2, "first stage": 24.8, "fit": 131.0},
+        )
+
+    return make
