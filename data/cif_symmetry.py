@@ -32,7 +32,7 @@ class StatedSymmetry:
     translations: NDArray[np.float64]
     number: int
 
-    def fits(self, lattice: NDArray[np.float64], tolerance: float = 0.03) -> bool:
+    def fits(self, lattice: NDArray[np.float64], tolerance: float = 0.12) -> bool:
         """Whether every rotation leaves the metric of the lattice (rows, Å) as it is."""
         metric = lattice @ lattice.T
         turned = np.swapaxes(self.rotations, 1, 2) @ metric @ self.rotations
