@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from data.canonical import Standard
 from data.diffraction import lines_of
@@ -26,7 +27,7 @@ from indexer.schema import (
     vectors_table,
 )
 from indexer.tables import Reader
-from indexer.vectors import VectorIndex, cached_index, read_vectors
+from indexer.vectors import VectorIndex, cached_index, make_index, read_vectors, save_index
 
 CANARIES = 16
 SAMPLE = 24
@@ -64,18 +65,18 @@ def check_before_publishing(path: Path, published: Published) -> None:
     """
     reader = Reader(path, published.tables)
     for check in _structure(reader, published):
-        if not check.ok:
-            raise LibraryError(
-                f"{path}: version {published.version} was not published, {check.name}: "
-                f"{check.detail}; the version before it stays"
-            )
+        _insist(check, path, published)
     for channel in published.channels:
-        check = _canaries(path, reader, published, channel)
-        if not check.ok:
-            raise LibraryError(
-                f"{path}: version {published.version} was not published, {check.name}: "
-                f"{check.detail}; the version before it stays"
-            )
+        save_index(path, published, channel, make_index(_stored(reader, channel)))
+        _insist(_index(path, reader, published, channel), path, published)
+
+
+def _insist(check: Check, path: Path, published: Published) -> None:
+    if not check.ok:
+        raise LibraryError(
+            f"{path}: version {published.version} was not published, {check.name}: "
+            f"{check.detail}; the version before it stays"
+        )
 
 
 def verify(path: Path, published: Published, reader: Reader) -> VerifyReport:
@@ -83,7 +84,7 @@ def verify(path: Path, published: Published, reader: Reader) -> VerifyReport:
     checks: list[Check] = [_files(path, reader, published)]
     try:
         checks.extend(_structure(reader, published))
-        checks.extend(_canaries(path, reader, published, one) for one in published.channels)
+        checks.extend(_index(path, reader, published, one) for one in published.channels)
         checks.append(_lines(reader, published))
     except LibraryError as error:
         checks.append(Check("readable", ok=False, detail=str(error)))
@@ -137,12 +138,11 @@ def _vectors(reader: Reader, channel: ChannelStamp, ids: pa.Array) -> Check:
     return Check(name, ok=True, detail=f"{len(table)} of version {channel.version}")
 
 
-def _canaries(path: Path, reader: Reader, published: Published, channel: ChannelStamp) -> Check:
+def _index(path: Path, reader: Reader, published: Published, channel: ChannelStamp) -> Check:
     """The index holds Lance's vectors, and finds what exact search finds."""
     name = f"index of {channel.id}"
-    table = vectors_table(channel.id)
-    stored = read_vectors(reader.batches(table, ["vector"]), channel.dimension)
-    batches = reader.batches(table, ["vector"])
+    stored = _stored(reader, channel)
+    batches = reader.batches(vectors_table(channel.id), ["vector"])
     index, warning = cached_index(path, published, channel, batches)
     if warning:
         return Check(name, ok=False, detail=warning)
@@ -155,7 +155,12 @@ def _canaries(path: Path, reader: Reader, published: Published, channel: Channel
     return Check(name, found == len(rows) and same, detail + ("" if same else " unlike Lance's"))
 
 
-def _finds(index: VectorIndex, stored: np.ndarray, row: np.int64) -> bool:
+def _stored(reader: Reader, channel: ChannelStamp) -> NDArray[np.float32]:
+    batches = reader.batches(vectors_table(channel.id), ["vector"])
+    return read_vectors(batches, channel.dimension)
+
+
+def _finds(index: VectorIndex, stored: NDArray[np.float32], row: np.int64) -> bool:
     """Whether a row's own vector finds as good a row as exact search does."""
     _, scores = index.nearest(stored[row], 1)
     return bool(abs(scores[0] - (stored @ stored[row]).max()) < 1e-4)

@@ -101,7 +101,7 @@ class Published:
         try:
             body = json.loads(text)
             format_number = int(body["format"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             raise damaged from None
         if format_number > FORMAT:
             raise LibraryError(

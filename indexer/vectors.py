@@ -41,11 +41,7 @@ class VectorIndex:
     @property
     def vectors(self) -> NDArray[np.float32]:
         """Every vector, row by row, read-only. Shape (N, dimension)."""
-        size = self._index.ntotal * self._index.d
-        array: NDArray[np.float32] = faiss.rev_swig_ptr(self._index.get_xb(), size)
-        array = array.reshape(self._index.ntotal, self._index.d)
-        array.setflags(write=False)
-        return array
+        return np.asarray(_Storage(self._index))
 
     def nearest(
         self, vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
@@ -71,6 +67,20 @@ class VectorIndex:
             options["params"] = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
         scores, found = self._index.search(queries, k, **options)
         return _best_per_row(found.ravel(), scores.ravel(), k)
+
+
+class _Storage:
+    """The memory of a flat index as numpy sees it; an array over it keeps the index alive."""
+
+    def __init__(self, index: Any) -> None:  # noqa: ANN401 - as above
+        self._index = index
+        values = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
+        self.__array_interface__ = {
+            "version": 3,
+            "shape": (index.ntotal, index.d),
+            "typestr": values.dtype.str,
+            "data": (values.ctypes.data, True),
+        }
 
 
 def make_index(vectors: NDArray[np.float32]) -> VectorIndex:

@@ -96,7 +96,12 @@ def write(
                 done += chunk.read
                 report(done, total, "crystals")
         report(0, 1, "checking")
-        change = writing.finish(1 + (last.version if last else 0))
+        try:
+            change = writing.finish(1 + (last.version if last else 0))
+        except OSError as error:
+            raise LibraryError(
+                f"{path}: the new version cannot be written ({error}); the one before it stays"
+            ) from None
         report(1, 1, "checking")
     return change
 
@@ -190,10 +195,13 @@ class _Writing:
         if not self.changed:
             return change
         if not self.ids:
-            first = f"; the first of {len(self.problems)} problems: {self.problems[0]}"
             raise LibraryError(
-                f"{self.path}: no crystal could be read, so no library was made"
-                f"{first if self.problems else '; name a source that holds crystals'}"
+                f"{self.path}: no crystal could be read, so no library was made; "
+                + (
+                    f"the first of {len(self.problems)} problems: {self.problems[0]}"
+                    if self.problems
+                    else "name a source that holds crystals"
+                )
             )
         tables = self.writer.versions()
         published = Published(
