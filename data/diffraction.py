@@ -47,13 +47,16 @@ def lines_of(
     _refuse_excess(crystal, d_min_angstrom)
     elements = atomic_numbers(crystal.species)
     u = crystal.u_iso_angstrom2
-    unknown = DEFAULT_U_ISO[elements] if default_u is None else default_u
+    u = np.where(u >= 0.0, u, DEFAULT_U_ISO[elements] if default_u is None else default_u)
+    sort = np.argsort(elements, kind="stable")
+    metric = crystal.lattice @ crystal.lattice.T
+    reciprocal_metric = np.asarray(np.linalg.inv(metric), dtype=np.float64)
     rotations, translations = operations or symmetry_operations(crystal)
     inv_d2, strength, hkl = reflections(
-        crystal.lattice,
+        (metric, reciprocal_metric),
         (1 + 1e-9) / d_min_angstrom**2,
         (np.array(rotations, np.int64), np.array(translations, np.float64)),
-        Atoms(crystal.fractional, crystal.occupancies, elements, np.where(u >= 0.0, u, unknown)),
+        Atoms(crystal.fractional[sort], crystal.occupancies[sort], elements[sort], u[sort]),
         GAUSSIANS,
     )
     order = np.argsort(inv_d2, kind="stable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -24,7 +24,7 @@ _REORDERED = {"reassoc", "contract", "nsz"}
 
 
 class Atoms(NamedTuple):
-    """What diffracts.
+    """What diffracts, in ascending order of `elements`.
 
     Attributes:
         positions: fractional coordinates. Shape (n, 3).
@@ -58,8 +58,28 @@ class _Laue(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
+def keeps_metric(metric: Floats, rotation: Integers) -> bool:
+    """Whether a rotation of fractional coordinates leaves all lengths and angles as they are.
+
+    Args:
+        metric: scalar products of a, b, c in Å². Shape (3, 3).
+        rotation: Shape (3, 3).
+    """
+    largest = max(metric[0, 0], metric[1, 1], metric[2, 2])
+    for i in range(3):
+        for j in range(3):
+            turned = 0.0
+            for k in range(3):
+                for m in range(3):
+                    turned += rotation[k, i] * metric[k, m] * rotation[m, j]
+            if abs(turned - metric[i, j]) > METRIC_TOLERANCE * largest:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def reflections(
-    lattice: Floats,
+    metrics: tuple[Floats, Floats],
     max_inv_d2: float,
     operations: tuple[Integers, Floats],
     atoms: Atoms,
@@ -68,7 +88,8 @@ def reflections(
     """All reflections with 0 < 1/d² ≤ `max_inv_d2`, one of each set of equivalents.
 
     Args:
-        lattice: rows are a, b, c in Å. Shape (3, 3).
+        metrics: scalar products of a, b, c in Å² and those of the reciprocal vectors in 1/Å².
+            Shapes (3, 3).
         max_inv_d2: in 1/Å².
         operations: of the crystal in this cell, centrings included.
         atoms: of the whole cell.
@@ -77,61 +98,77 @@ def reflections(
     Returns:
         1/d² in 1/Å² (n,), m·|F|² in electrons² (n,), hkl (n, 3); not sorted.
     """
-    laue = _laue_group(lattice, operations)
-    hkl, inv_d2, multiplicities = _representatives(lattice, max_inv_d2, laue)
-    return inv_d2, multiplicities * _squares(hkl, inv_d2, laue, atoms, gaussians), hkl
+    laue = _laue_group(metrics[0], operations)
+    hkl, inv_d2, strengths = _representatives(metrics[1], max_inv_d2, laue)
+    _multiply_squares(strengths, hkl, inv_d2, (laue, atoms, gaussians))
+    return inv_d2, strengths, hkl
 
 
 @njit(cache=True, nogil=True)
-def _laue_group(lattice: Floats, operations: tuple[Integers, Floats]) -> _Laue:
+def _laue_group(metric: Floats, operations: tuple[Integers, Floats]) -> _Laue:
     """Operations that the lattice itself does not have, which a tolerant search may find, are
     left out: they would join lines of different d.
     """
     rotations, translations = operations
-    identity = np.eye(3, dtype=np.int64)
+    identity = np.zeros((3, 3), np.int64)
     centre = np.zeros(3)
+    identity[0, 0] = identity[1, 1] = identity[2, 2] = 1
     centric = False
     for i in range(len(rotations)):
-        if (rotations[i] == -identity).all():
-            centre = translations[i] / 2
+        if _same(rotations[i], identity, -1):
+            for axis in range(3):
+                centre[axis] = translations[i, axis] / 2
             centric = True
             break
 
-    metric = lattice @ lattice.T
     kept = np.empty_like(rotations)
     shifts = np.empty_like(translations)
     centrings = np.empty_like(translations)
     count, pure = 0, 0
     for i in range(len(rotations)):
         r, t = rotations[i], translations[i]
-        if (r == identity).all() and np.abs(t - np.round(t)).max() > 1e-3:
-            centrings[pure] = t
+        if _same(r, identity, 1) and not _is_whole(t):
+            _copied(t, centrings[pure])
             pure += 1
         known = False
         for j in range(count):
-            if (r == kept[j]).all() or (r == -kept[j]).all():
-                known = True
-                break
-        if known:
+            known = known or _same(r, kept[j], 1) or _same(r, kept[j], -1)
+        if known or not keeps_metric(metric, r):
             continue
-        real = r.astype(np.float64)
-        if np.abs(real.T @ metric @ real - metric).max() > METRIC_TOLERANCE * metric.max():
-            continue
-        kept[count] = r
-        shifts[count] = t + real @ centre - centre
+        _copied(r, kept[count])
+        for axis in range(3):
+            turned = r[axis, 0] * centre[0] + r[axis, 1] * centre[1] + r[axis, 2] * centre[2]
+            shifts[count, axis] = t[axis] + turned - centre[axis]
         count += 1
     return _Laue(kept[:count], shifts[:count], centrings[:pure], centre, centric)
 
 
 @njit(cache=True, nogil=True)
+def _is_whole(translation: Floats) -> bool:
+    away = 0.0
+    for axis in range(3):
+        away += abs(translation[axis] - round(translation[axis]))
+    return away < 1e-3
+
+
+@njit(cache=True, nogil=True)
+def _same(rotation: Integers, other: Integers, sign: int) -> bool:
+    for i in range(3):
+        for j in range(3):
+            if rotation[i, j] != sign * other[i, j]:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def _representatives(
-    lattice: Floats, max_inv_d2: float, laue: _Laue
+    reciprocal_metric: Floats, max_inv_d2: float, laue: _Laue
 ) -> tuple[NDArray[np.int16], Floats, Floats]:
     """Their hkl (n, 3) in the order h, k, l, with h ≥ 0; their 1/d² (n,) and multiplicity (n,).
 
     No point outside the sphere is visited, however oblique the cell is.
     """
-    t = _triangle(lattice)
+    t = _triangle(reciprocal_metric)
     count = 0
     hkl = np.empty((256, 3), np.int16)
     inv_d2 = np.empty(256)
@@ -149,9 +186,9 @@ def _representatives(
                 if multiplicity == 0:
                     continue
                 if count == len(hkl):
-                    hkl = np.concatenate((hkl, np.empty_like(hkl)))
-                    inv_d2 = np.concatenate((inv_d2, np.empty_like(inv_d2)))
-                    multiplicities = np.concatenate((multiplicities, multiplicities))
+                    hkl = _copied(hkl, np.empty((2 * count, 3), np.int16))
+                    inv_d2 = _copied(inv_d2, np.empty(2 * count))
+                    multiplicities = _copied(multiplicities, np.empty(2 * count))
                 g2 = base + t[2, 2] * l
                 hkl[count, 0], hkl[count, 1], hkl[count, 2] = h, k, l
                 inv_d2[count] = g0 * g0 + g1 * g1 + g2 * g2
@@ -161,10 +198,17 @@ def _representatives(
 
 
 @njit(cache=True, nogil=True)
-def _triangle(lattice: Floats) -> Floats:
+def _copied(values: Any, room: Any) -> Any:  # noqa: ANN401 - two contiguous arrays of one type
+    """Room, its beginning filled with the values; this compiles faster than slices do."""
+    source, target = values.ravel(), room.ravel()
+    for i in range(len(source)):
+        target[i] = source[i]
+    return room
+
+
+@njit(cache=True, nogil=True)
+def _triangle(metric: Floats) -> Floats:
     """Lower triangular T with 1/d² = |T·hkl|². Shape (3, 3)."""
-    inverse = np.linalg.inv(lattice)
-    metric = inverse.T @ inverse
     t = np.zeros((3, 3))
     t[2, 2] = math.sqrt(metric[2, 2])
     t[2, 1] = metric[1, 2] / t[2, 2]
@@ -215,44 +259,42 @@ def _is_turned(h: int, k: int, l: int, translation: Floats) -> bool:  # noqa: E7
 
 
 @njit(cache=True, nogil=True)
-def _squares(
-    hkl: NDArray[np.int16], inv_d2: Floats, laue: _Laue, atoms: Atoms, gaussians: Floats
-) -> Floats:
-    """|F|² in electrons² of reflections in the order h, k, l. Shape (n,).
+def _multiply_squares(
+    strengths: Floats,
+    hkl: NDArray[np.int16],
+    inv_d2: Floats,
+    scatterers: tuple[_Laue, Atoms, Floats],
+) -> None:
+    """Multiply `strengths` (n,) by |F|² in electrons², in place, in the order h, k, l.
 
     About an inversion centre, if there is one, structure factors are real. The phase of an atom
     is a product of three tabulated ones, so the innermost loop, over the atoms, holds no
     trigonometry.
     """
+    laue, atoms, gaussians = scatterers
     n = len(atoms.elements)
     kinds, kind_elements, kind_u = _kinds(atoms.elements, atoms.u_angstrom2)
-    x = atoms.positions - laue.centre
-    ones = np.ones(n)
-    table_h = _phases(x[:, 0], hkl[:, 0], atoms.occupancies)
-    table_k = _phases(x[:, 1], hkl[:, 1], ones)
-    table_l = _phases(x[:, 2], hkl[:, 2], ones)
+    tables = [_phases(atoms.positions, axis, laue.centre[axis], hkl) for axis in range(3)]
 
-    squares = np.empty(len(hkl))
-    factors = np.empty(len(gaussians))
     of_kind = np.empty(len(kind_u))
     weights = np.empty(n)
     phase_hk = np.empty((2, n))
+    factor = 0.0
     for i in range(len(hkl)):
         h, k, l = hkl[i, 0], hkl[i, 1], hkl[i, 2]  # noqa: E741
         for m in range(len(kind_u)):
-            e = kind_elements[m]
-            if m == 0 or e != kind_elements[m - 1]:
-                factors[e] = _form_factor(gaussians[e], inv_d2[i] / 4)
-            of_kind[m] = factors[e] * math.exp(-2 * math.pi**2 * kind_u[m] * inv_d2[i])
+            if m == 0 or kind_elements[m] != kind_elements[m - 1]:
+                factor = _form_factor(gaussians[kind_elements[m]], inv_d2[i] / 4)
+            of_kind[m] = factor * math.exp(-2 * math.pi**2 * kind_u[m] * inv_d2[i])
         for j in range(n):
-            weights[j] = of_kind[kinds[j]]
+            weights[j] = atoms.occupancies[j] * of_kind[kinds[j]]
         if i == 0 or h != hkl[i - 1, 0] or k != hkl[i - 1, 1]:
-            _multiply(table_h[h], table_k[abs(k)], 1.0 if k >= 0 else -1.0, phase_hk)
+            _multiply(tables[0][h], tables[1][abs(k)], 1.0 if k >= 0 else -1.0, phase_hk)
         sign = 1.0 if l >= 0 else -1.0
-        squares[i] = _real_sum(weights, phase_hk, table_l[abs(l)], sign) ** 2
+        square = _real_sum(weights, phase_hk, tables[2][abs(l)], sign) ** 2
         if not laue.centric:
-            squares[i] += _imaginary_sum(weights, phase_hk, table_l[abs(l)], sign) ** 2
-    return squares
+            square += _imaginary_sum(weights, phase_hk, tables[2][abs(l)], sign) ** 2
+        strengths[i] *= square
 
 
 @njit(cache=True, nogil=True)
@@ -264,7 +306,7 @@ def _kinds(elements: Integers, u_angstrom2: Floats) -> tuple[Integers, Integers,
     kind_elements = np.empty_like(elements)
     kind_u = np.empty_like(u_angstrom2)
     count, first = 0, 0
-    for j in np.argsort(elements, kind="mergesort"):
+    for j in range(len(elements)):
         if count and elements[j] != kind_elements[count - 1]:
             first = count
         kind = first
@@ -287,20 +329,22 @@ def _form_factor(gaussians: Floats, s2: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _phases(x: Floats, indices: NDArray[np.int16], amounts: Floats) -> Floats:
-    """Real and imaginary part of amount·exp(2πi·h·x) for h from 0 to the highest index of either
-    sign. Shape (highest + 1, 2, n).
+def _phases(positions: Floats, axis: int, centre: float, hkl: NDArray[np.int16]) -> Floats:
+    """Real and imaginary part of exp(2πi·h·x) along one axis, for h from 0 to the highest index
+    of either sign. Shape (highest + 1, 2, n).
     """
-    highest = np.abs(indices).max() if len(indices) else 0
-    cosine, sine = np.cos(2 * math.pi * x), np.sin(2 * math.pi * x)
-    table = np.empty((highest + 1, 2, len(x)))
-    table[0, 0] = amounts
-    table[0, 1] = 0.0
-    for h in range(highest):
-        for j in range(len(x)):
-            real, imaginary = table[h, 0, j], table[h, 1, j]
-            table[h + 1, 0, j] = real * cosine[j] - imaginary * sine[j]
-            table[h + 1, 1, j] = real * sine[j] + imaginary * cosine[j]
+    highest = 0
+    for i in range(len(hkl)):
+        highest = max(highest, abs(hkl[i, axis]))
+    table = np.empty((highest + 1, 2, len(positions)))
+    for j in range(len(positions)):
+        turn = 2 * math.pi * (positions[j, axis] - centre)
+        cosine, sine = math.cos(turn), math.sin(turn)
+        real, imaginary = 1.0, 0.0
+        for h in range(highest + 1):
+            table[h, 0, j] = real
+            table[h, 1, j] = imaginary
+            real, imaginary = real * cosine - imaginary * sine, real * sine + imaginary * cosine
     return table
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from data.canonical import operations_of
 from data.crystal import Crystal
 from data.form_factors import atomic_numbers
+from data.reflections import keeps_metric
 from data.sites import grouped
 
 Operations = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -100,12 +101,13 @@ def _content(crystal: Crystal, row: int) -> tuple[str, int, int]:
 def _holds(crystal: Crystal, operations: Operations) -> bool:
     displacements = np.nan_to_num(crystal.u_iso_angstrom2, nan=-1.0)
     contents = (atomic_numbers(crystal.species), crystal.occupancies, displacements)
-    return bool(_maps_onto_itself(crystal.lattice, crystal.fractional, contents, operations))
+    metric = crystal.lattice @ crystal.lattice.T
+    return bool(_maps_onto_itself(metric, crystal.fractional, contents, operations))
 
 
 @njit(cache=True, nogil=True)
 def _maps_onto_itself(
-    lattice: NDArray[np.float64],
+    metric: NDArray[np.float64],
     positions: NDArray[np.float64],
     contents: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]],
     operations: Operations,
@@ -113,10 +115,8 @@ def _maps_onto_itself(
     """Whether every operation keeps the metric and takes every atom to one of its kind."""
     rotations, translations = operations
     elements, occupancies, u_angstrom2 = contents
-    metric = lattice @ lattice.T
     for i in range(len(rotations)):
-        r = rotations[i].astype(np.float64)
-        if np.abs(r.T @ metric @ r - metric).max() > 1e-6 * metric.max():
+        if not keeps_metric(metric, rotations[i]):
             return False
     n = len(elements)
     for i in range(len(rotations)):
