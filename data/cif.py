@@ -24,7 +24,7 @@ from data.cif_symmetry import (
 from data.crystal import Crystal
 from data.errors import CrystalError
 from data.record import Problem, Record, Source
-from data.sites import element_of, grouped, orbits
+from data.sites import element_of, equivalent_displacements, grouped, orbits
 
 MAX_ATOMS = 20_000
 MAX_FILE_BYTES = 500_000_000
@@ -258,22 +258,18 @@ def _displacements(
 
 
 def _equivalent_displacements(block: Block, lattice: NDArray[np.float64]) -> dict[str, float]:
-    """Ueq of the sites in the anisotropic loop (Fischer & Tillmanns, Acta Cryst. C44, 1988)."""
+    """Ueq of the sites in the anisotropic loop, in Å²."""
     labels = block.column("_atom_site_aniso_label")
     if labels is None:
         return {}
-    letter = "u" if block.column("_atom_site_aniso_u_11") else "b"
-    pairs = ("11", "22", "33", "12", "13", "23")
-    columns = [block.column(f"_atom_site_aniso_{letter}_{pair}") for pair in pairs]
-    values = [[_number(value) for value in column] for column in columns if column]
-    if len(values) != len(pairs):
-        return {}
-    reciprocal = np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    weight = (lattice @ lattice.T) * np.outer(reciprocal, reciprocal) / 3
-    u11, u22, u33, u12, u13, u23 = np.array(values) / (1.0 if letter == "u" else _EIGHT_PI2)
-    equivalent = weight[0, 0] * u11 + weight[1, 1] * u22 + weight[2, 2] * u33
-    equivalent += 2 * (weight[0, 1] * u12 + weight[0, 2] * u13 + weight[1, 2] * u23)
-    return dict(zip(labels, equivalent.tolist(), strict=True))
+    for letter, scale in (("u", 1.0), ("b", 1 / _EIGHT_PI2)):
+        pairs = ("11", "22", "33", "12", "13", "23")
+        columns = [block.column(f"_atom_site_aniso_{letter}_{pair}") for pair in pairs]
+        values = [[_number(value) for value in column] for column in columns if column]
+        if len(values) == len(pairs):
+            equivalent = equivalent_displacements(np.array(values).T, lattice) * scale
+            return dict(zip(labels, equivalent.tolist(), strict=True))
+    return {}
 
 
 def _stated_number(block: Block) -> int:

@@ -114,3 +114,22 @@ def grouped(
     parents = site_kernels.joined(wrapped, order, axis, np.array(lattice), tolerance)
     _, inverse = np.unique(parents, return_inverse=True)
     return np.asarray(inverse, dtype=np.int64)
+
+
+def equivalent_displacements(
+    tensors: NDArray[np.float64], lattice: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Ueq of anisotropic displacements, in their unit (Fischer & Tillmanns, Acta Cryst. C44, 1988).
+
+    Args:
+        tensors: U11, U22, U33, U12, U13, U23 of each atom. Shape (n, 6).
+        lattice: rows a, b, c in Å. Shape (3, 3).
+
+    Returns:
+        One third of Σ U_ij a*_i a*_j a_i·a_j. Shape (n,).
+    """
+    reciprocal = np.linalg.norm(np.linalg.inv(lattice), axis=0)
+    weight = (lattice @ lattice.T) * np.outer(reciprocal, reciprocal) / 3
+    factors = [weight[0, 0], weight[1, 1], weight[2, 2]]
+    factors += [2 * weight[0, 1], 2 * weight[0, 2], 2 * weight[1, 2]]
+    return np.asarray(tensors @ np.array(factors), dtype=np.float64)
