@@ -82,8 +82,12 @@ def _names(heading: list[str], width: int) -> list[str]:
         plain = _MARKS.sub("", line).strip()
         for separator in (",", ";", "\t", r"\s{2,}", r"\s+"):
             names = [name.strip(" \"'").lower() for name in re.split(separator, plain)]
-            if len(names) == width and any(
-                role.match(name) for role in (_TWO_THETA, _Q, _D, _COUNTS) for name in names
+            if (
+                len(names) == width
+                and not re.search("[=:]", plain)
+                and any(
+                    role.match(name) for role in (_TWO_THETA, _Q, _D, _COUNTS) for name in names
+                )
             ):
                 return names
     return []

@@ -56,8 +56,10 @@ def read_gsas(text: str, path: Path) -> Scan:
     if x is None:
         x = start + step * np.arange(len(counts), dtype=np.float64)
     warnings: tuple[str, ...] = ()
+    if len(counts) < points:
+        warnings = (f"The file announces {points} points and holds {len(counts)}.",)
     if len(banks) > 1:
-        warnings = (f"{len(banks) - 1} further bank(s) in the file were left out.",)
+        warnings = (*warnings, f"{len(banks) - 1} further bank(s) in the file were left out.")
     stated = stated_radiation("\n".join(lines[: banks[0]])) or _beside(path)
     return Scan("two_theta", x, counts, esd, stated, warnings)
 
@@ -93,6 +95,8 @@ def _esd(records: list[str], points: int) -> _Table:
     free = " ".join(records).split()
     words = free if len(free) == 2 * points else _fields(records, 8)
     values = np.array([float(word) for word in words[: 2 * points]])
+    if len(values) % 2:
+        raise ValueError("a count without its esd")
     return None, values[::2], values[1::2]
 
 

@@ -180,6 +180,11 @@ def _settle(
 ) -> tuple[Radiation | None, WavelengthSource | None, tuple[str, ...]]:
     stated = scan.stated
     if given is not None:
+        if not _reaches(given, scan):
+            raise PatternError(
+                f"Q reaches {scan.x.max():g} 1/Å, more than {given.wavelength_angstrom:.6g} Å can; "
+                "leave the wavelength out, or say in the heading if the unit is 1/nm"
+            )
         if stated is None or _close(given, stated):
             return given, "given", ()
         note = (
@@ -187,7 +192,7 @@ def _settle(
             f"{given.wavelength_angstrom:.6g} Å was used."
         )
         return given, "given", (note,)
-    if stated is not None:
+    if stated is not None and _reaches(stated, scan):
         return stated, "stated", ()
     if scan.axis == "q":
         return None, None, ()
@@ -196,6 +201,12 @@ def _settle(
         "say --wavelength if it is not."
     )
     return CU_KA, "assumed", (note,)
+
+
+def _reaches(radiation: Radiation, scan: Scan) -> bool:
+    """Whether this radiation can have measured as far as a Q axis goes: Q is at most 4π/λ."""
+    limit = 4 * np.pi / radiation.wavelength_angstrom
+    return scan.axis != "q" or not len(scan) or bool(scan.x.max() <= limit)
 
 
 def _close(one: Radiation, other: Radiation) -> bool:

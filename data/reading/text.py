@@ -15,7 +15,10 @@ from data.reading.stated import stated_radiation
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _NOT_COLUMNS = "has one column of numbers and no start and step; give two columns, 2θ and counts"
+_DIGITS = frozenset("0123456789")
+_SIGNS = frozenset('-+."')
 _ROW = re.compile(rf"[\s\"]*{_NUMBER}")
+_NUMERIC = re.compile(r"[-+\d.,;eE \t]+")
 _THREE = re.compile(rf"\s*({_NUMBER})[\s,;]+({_NUMBER})[\s,;]+({_NUMBER})(?![^\s,;])")
 _UNIT = r"\s*(?:[\[(][^\])]*[\])])?\s*"
 _START, _STOP, _STEP = (
@@ -70,6 +73,7 @@ def read_text(text: str, suffix: str = "") -> Scan:
     if sheet.width < 2:
         raise PatternError(_NOT_COLUMNS)
     table, warnings = _table(sheet)
+    _refuse_halves(table)
     columns = columns_of(sheet.heading, table, suffix)
     axis, x = place(columns.kind, table[:, columns.x])
     return Scan(
@@ -84,22 +88,27 @@ def read_text(text: str, suffix: str = "") -> Scan:
 
 def _sheet(text: str) -> _Sheet:
     lines = text.splitlines()
-    at = [i for i, line in enumerate(lines) if _is_row(line)]
+    starts = [line.lstrip()[:1] for line in lines]
+    at = [
+        i
+        for i, start in enumerate(starts)
+        if start in _DIGITS or (start in _SIGNS and _ROW.match(lines[i]))
+    ]
     rows = _plain([lines[i] for i in at])
     width = len(rows[len(rows) // 2].split()) if rows else 0
     first = next(
-        (i for i, row in enumerate(rows) if len(row.split()) == width and _floats(row)), None
+        (i for i, row in enumerate(rows) if len(row.split()) == width and _starts(row)), None
     )
-    if first is None:
+    if not at or first is None:
         raise PatternError("holds no rows of numbers; give two columns, 2θ and counts")
     taken = set(at[first:])
     comments = [lines[i] for i in range(at[first], len(lines)) if i not in taken]
     return _Sheet(lines[: at[first]], comments, rows[first:], [i + 1 for i in at[first:]], width)
 
 
-def _is_row(line: str) -> bool:
-    start = line.lstrip()[:1]
-    return "0" <= start <= "9" or (start in '-+."' and _ROW.match(line) is not None)
+def _starts(row: str) -> bool:
+    """Whether a row begins with two numbers, or is one."""
+    return _floats(" ".join(row.split(maxsplit=2)[:2])) is not None
 
 
 def _floats(row: str) -> list[float] | None:
@@ -111,35 +120,45 @@ def _floats(row: str) -> list[float] | None:
 
 def _plain(rows: list[str]) -> list[str]:
     """Give the rows decimal points and blanks between the columns, whatever they had."""
-    body = "\n".join(rows).replace('"', " ")
+    body = "\n".join(rows)
+    if not any(mark in body for mark in ',;"'):
+        return rows
+    body = body.replace('"', " ")
     if "," in body:
-        body = _without_commas(body)
+        numeric = "\n".join(filter(_NUMERIC.fullmatch, body.split("\n")))
+        body = _without_commas(body, numeric or body)
     return body.replace(";", " ").split("\n")
 
 
-def _without_commas(body: str) -> str:
-    """Tell commas that are decimal, that separate columns and that separate thousands apart."""
-    inside = re.search(r"\d,\d", body) is not None
-    points = re.search(r"\d\.\d|\.\d|\d\.", body) is not None
-    columns_apart = re.search(r"[;\t]|\d +[-+.\d]", body) is not None
+def _without_commas(body: str, numeric: str) -> str:
+    """Tell commas that are decimal, that separate columns and that separate thousands apart.
+
+    Args:
+        body: every row.
+        numeric: those of them that hold nothing but numbers, which show what commas mean.
+    """
+    inside = re.search(r"\d,\d", numeric) is not None
+    points = "." in numeric
+    columns_apart = re.search(r"[;\t]|\d +[-+.\d]", numeric) is not None
     if points and inside and columns_apart:
-        if re.search(r"\d,(?!\d{3}(?!\d))\d", body):
+        if re.search(r"\d,(?!\d{3}(?!\d))\d", numeric):
             raise PatternError("mixes decimal points and commas; write one of them throughout")
         return re.sub(r"(?<=\d),(?=\d)", "", body)
-    if inside and not points and (columns_apart or re.search(r",\s", body)):
-        return re.sub(r"(?<=\d),(?=\d)", ".", body).replace(",", " ")
-    if not points and _pairs_of_halves(body):
-        raise PatternError(
-            "has commas as decimals and between the columns; separate the columns by semicolons"
-        )
+    if inside and not points and (columns_apart or re.search(r",[ \t]+[-+\d]", numeric)):
+        if re.search(r"(?<!\d),|,(?!\d)", body):
+            body = re.sub(r"(?<=\d),(?=\d)", ".", body).replace(",", " ")
+        return body.replace(",", ".")
     return body.replace(",", " ")
 
 
-def _pairs_of_halves(body: str) -> bool:
-    """Whether "10,02,1,5" means two numbers: a first column that hardly ever changes."""
-    firsts = [row.split(",") for row in body.split("\n", 1000)[:1000]]
-    whole = [row[0] for row in firsts if len(row) == 4]
-    return len(whole) > len(firsts) / 2 and len(set(whole)) < len(whole) / 2
+def _refuse_halves(table: NDArray[np.float64]) -> None:
+    """Refuse "10,02,1,5", two numbers taken for four: the first column hardly ever changes."""
+    if table.shape[1] != 4 or len(np.unique(table[:, 0])) > len(table) / 2:
+        return
+    if np.array_equal(table, np.rint(table)):
+        raise PatternError(
+            "has commas as decimals and between the columns; separate the columns by semicolons"
+        )
 
 
 def _counts_in_rows(sheet: _Sheet) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -198,4 +217,7 @@ def _table(sheet: _Sheet) -> tuple[NDArray[np.float64], tuple[str, ...]]:
             raise PatternError(
                 f"line {sheet.lines[i]} ({row.strip()[:40]!r}) is not 2θ and counts; correct it"
             ) from None
-    return table, (*warnings, "The rows differ in length; the first two columns were read.")
+    return table, (
+        *warnings,
+        "The rows hold more than numbers of one count; the first two columns were read.",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 
@@ -118,9 +119,15 @@ def _scan(data: bytes, name: str, suffix: str, stated: Radiation | None) -> Scan
             f"{name}: vendor files need the extra `vendor`; install it with "
             "pip install 'braggle[vendor]', or export two columns, 2θ and counts"
         ) from None
+    file = f"pattern{suffix}"
     try:
-        pattern = geddes.read_bytes(data, f"pattern{suffix}")
-    except ValueError as error:
+        pattern = geddes.read_bytes(data, file)
+    except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else "unreadable"
         raise PatternError(f"{reason}; export two columns, 2θ and counts") from None
-    return Scan("two_theta", np.array(pattern.x), np.array(pattern.y), stated=stated)
+    scan = Scan("two_theta", np.array(pattern.x), np.array(pattern.y), stated=stated)
+    try:
+        geddes.read_bytes(data, file, index=1)
+    except (ValueError, OSError):
+        return scan
+    return replace(scan, warnings=("The file holds several scans; the first one was read.",))
