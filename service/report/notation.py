@@ -21,8 +21,9 @@ def space_group_html(symbol: str) -> Markup:
 
     A symbol that is in no table is shown as it is written.
     """
-    known = gemmi.find_spacegroup_by_name(symbol.replace("_", ""))
-    if known is None:
+    try:
+        known = gemmi.SpaceGroup(symbol.replace("_", ""))
+    except ValueError:
         return escape(symbol)
     letter, *elements = known.hm.split()
     parts = [f"<i>{letter}</i>", *(_element(element) for element in elements)]

@@ -1,0 +1,192 @@
+"""`braggle library`: make libraries, add to them, look into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.commands.options import Json, LibraryName, verb
+from service.commands.search import open_library
+from service.terminal import complain, emit, progress_bar, say, show
+
+if TYPE_CHECKING:
+    from data.record import Problem, Record
+    from data.sources import SourceStream
+    from indexer import Library
+
+app = typer.Typer(
+    name="library",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make libraries of crystals, and look into them.",
+)
+
+SHOWN_PROBLEMS = 20
+
+
+class Joined:
+    """Several sources as one stream that knows about how long it is, if each of them does."""
+
+    def __init__(self, streams: list[SourceStream]) -> None:
+        self.streams = streams
+
+    def __iter__(self) -> Iterator[Record | Problem]:
+        for stream in self.streams:
+            yield from stream
+
+    def __length_hint__(self) -> int:
+        totals = [stream.total for stream in self.streams]
+        return 0 if None in totals else sum(total or 0 for total in totals)
+
+
+@app.command()
+@verb
+def build(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE",
+            help="bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, .parquet; "
+            "- reads a CIF from stdin.",
+        ),
+    ],
+    *,
+    into: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIB",
+            help="Path or name of the library; $BRAGGLE_LIBRARY, else 'main', when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Build anew what is there already.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a library of crystals."""
+    from indexer import Library
+    from service.settings import Settings
+
+    path = Settings.load().library_path(into)
+    streams = Joined([_open(source) for source in sources])
+    with progress_bar() as progress:
+        library = Library.build(streams, path, replace=replace, progress=progress)
+    _tell_change(library, json=json)
+
+
+@app.command()
+@verb
+def add(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH",
+            help="A folder, .cif, .zip, .csv, .parquet, or any other source; - reads a CIF from "
+            "stdin.",
+        ),
+    ],
+    *,
+    library: LibraryName = None,
+    json: Json = False,
+) -> None:
+    """Add crystals to a library."""
+    opened = open_library(library)
+    streams = Joined([_open(path) for path in paths])
+    with progress_bar() as progress:
+        changed = opened.add(streams, progress=progress)
+    _tell_change(changed, json=json)
+
+
+@app.command()
+@verb
+def info(*, library: LibraryName = None, json: Json = False) -> None:
+    """Say what a library holds."""
+    facts = open_library(library).info()
+    if json:
+        emit(asdict(facts))
+        return
+    from service.tables import key_values
+
+    statistics = facts.statistics
+    rows = {
+        "library": facts.path,
+        "version": f"{facts.version}, published {facts.published_at}",
+        "entries": f"{facts.entries}, read from {facts.sources} records",
+        "on disk": f"{facts.bytes_on_disk / 1e6:.0f} MB",
+        "channels": ", ".join(f"{one.id} {one.version}" for one in facts.channels),
+        "collections": _counted(statistics.collections),
+        "elements": _counted(statistics.elements),
+        "space groups": _counted(statistics.space_groups),
+        "licences": _counted({key or "not stated": n for key, n in statistics.licences.items()}),
+    }
+    show(key_values(rows))
+
+
+@app.command()
+@verb
+def verify(*, library: LibraryName = None, json: Json = False) -> None:
+    """Check that a library is whole; exit status 1 when it is not."""
+    report = open_library(library).verify()
+    if json:
+        emit({**asdict(report), "ok": report.ok})
+    else:
+        from service.tables import key_values
+
+        marks = {True: "ok      ", False: "FAILED  "}
+        rows = {check.name: f"{marks[check.ok]}{check.detail}" for check in report.checks}
+        show(key_values(rows))
+    if not report.ok:
+        complain(
+            f"{report.path}: version {report.version} is damaged; build it anew with "
+            "`braggle library build SOURCE... --replace`"
+        )
+        raise typer.Exit(1)
+
+
+def _open(source: str) -> SourceStream:
+    from data.sources import SourceStream, open_source
+
+    if source != "-":
+        return open_source(source)
+    import sys
+
+    from data.cif import read_cif_text
+
+    return SourceStream("standard input", read_cif_text(sys.stdin.read(), "standard input"))
+
+
+def _tell_change(library: Library, *, json: bool) -> None:
+    change = library.change
+    if change is None:
+        raise ValueError(f"{library.path=} was not changed")
+    for problem in change.problems[:SHOWN_PROBLEMS]:
+        complain(str(problem))
+    hidden = len(change.problems) - SHOWN_PROBLEMS
+    if hidden > 0:
+        say(f"braggle: and {hidden} more that could not be read; --json lists them all")
+    document: dict[str, Any] = {
+        "library": {
+            "path": str(library.path),
+            "version": library.version,
+            "entries": len(library),
+            "channels": [stamp.id for stamp in library.channels],
+        },
+        **asdict(change),
+    }
+    if json:
+        emit(document)
+        return
+    show(
+        f"{library.path}: version {library.version}, {len(library)} entries; "
+        f"{change.added} added, {change.merged} merged with an entry of the same crystal, "
+        f"{change.known} known already, {len(change.problems)} could not be read"
+    )
+
+
+def _counted(counts: dict[Any, int], most: int = 12) -> str:
+    shown = ", ".join(f"{key} {n}" for key, n in list(counts.items())[:most])
+    return f"{shown}, and {len(counts) - most} more" if len(counts) > most else shown

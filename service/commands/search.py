@@ -1,0 +1,178 @@
+"""`braggle search` and `braggle similar`: patterns or a crystal in, hits out."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from service.commands.options import Json, LibraryName, report_error, verb
+from service.terminal import emit, progress_bar, say, show
+
+if TYPE_CHECKING:
+    from data.radiation import Radiation
+    from indexer import Filters, Library
+    from search.result import LookupResult
+
+
+class FirstStage(StrEnum):
+    """How the entries to fit are found."""
+
+    AUTO = "auto"
+    EXHAUSTIVE = "exhaustive"
+    VECTORS = "vectors"
+
+
+def open_library(name: str | None) -> Library:
+    """Open a library, or say how one is made.
+
+    Raises:
+        LibraryError: there is none at that place, or it is damaged.
+    """
+    from data.errors import LibraryError
+    from indexer import Library
+    from service.settings import Settings
+
+    path = Settings.load().library_path(name)
+    if not path.exists():
+        into = f" --into {name}" if name else ""
+        raise LibraryError(
+            f"{path}: there is no library yet; run `braggle library build bundled{into}`"
+        )
+    return Library.open(path)
+
+
+@verb
+def search(
+    patterns: Annotated[
+        list[str], typer.Argument(metavar="PATTERN", help="Measured patterns; - reads stdin.")
+    ],
+    *,
+    library: LibraryName = None,
+    elements: Annotated[
+        str, typer.Option(help="Only these elements, traces of others and hydrogen allowed: Pb,S,O")
+    ] = "",
+    require: Annotated[str, typer.Option(help="Each of these elements: Pb")] = "",
+    exclude: Annotated[str, typer.Option(help="None of these elements: Cl,F")] = "",
+    formula: Annotated[
+        str | None, typer.Option(help="This composition: PbSO4", show_default=False)
+    ] = None,
+    space_group: Annotated[
+        str | None, typer.Option(help="Number or symbol: 62, Pnma", show_default=False)
+    ] = None,
+    volume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FROM:TO", help="Of the conventional cell in Å³: 300:350", show_default=False
+        ),
+    ] = None,
+    density: Annotated[
+        str | None, typer.Option(metavar="FROM:TO", help="In g/cm³: 6:", show_default=False)
+    ] = None,
+    wavelength: Annotated[
+        str | None,
+        typer.Option(
+            help="CuKa, CuKa1, CoKa, MoKa, AgKa, CrKa, FeKa, a number in Å, or 17.4keV; wins over "
+            "the file's.",
+            show_default=False,
+        ),
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, max=200, help="Rows to show.")] = 10,
+    first_stage: Annotated[
+        FirstStage, typer.Option(help="How the entries to fit are found; auto goes by size.")
+    ] = FirstStage.AUTO,
+    report: Annotated[
+        Path | None, typer.Option(metavar="HTML", help="Write a page to look at and to send.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Name the phases of measured patterns."""
+    filters = _filters(
+        elements=elements,
+        require=require,
+        exclude=exclude,
+        formula=formula,
+        space_group=space_group,
+        volume_angstrom3=_range(volume, "--volume"),
+        density_g_cm3=_range(density, "--density"),
+    )
+    radiation = _radiation(wavelength)
+
+    from data.reading import read_pattern
+    from search.searcher import Searcher
+    from service.answer import answer, failure
+    from service.tables import lookup_table
+
+    searcher = Searcher(open_library(library))
+    results: list[LookupResult] = []
+    documents: list[dict[str, Any]] = []
+    failed = False
+    with progress_bar() as progress:
+        for done, name in enumerate(patterns):
+            if len(patterns) > 1:
+                progress(done, len(patterns), "patterns")
+            try:
+                result = searcher.lookup(
+                    read_pattern(name, radiation=radiation),
+                    filters=filters,
+                    top=top,
+                    first_stage=first_stage.value,
+                )
+            except Exception as error:  # noqa: BLE001 - the other patterns go on
+                report_error(error, where=name)
+                documents.append(failure(name, error))
+                failed = True
+                continue
+            results.append(result)
+            documents.append(answer(result))
+            if not json:
+                show(lookup_table(result))
+    if json:
+        emit(documents[0] if len(documents) == 1 else documents)
+    if report and results:
+        from service.report import write_report
+
+        write_report(results, report)
+        say(f"Report written to {report}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _filters(**conditions: Any) -> Filters:  # noqa: ANN401 - as `Filters` takes them
+    from data.errors import QueryError
+    from indexer import Filters
+
+    group = conditions["space_group"]
+    if group is not None and group.isdigit():
+        conditions["space_group"] = int(group)
+    try:
+        return Filters(**conditions)
+    except QueryError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _range(text: str | None, option: str) -> tuple[float | None, float | None] | None:
+    if text is None:
+        return None
+    low, colon, high = text.partition(":")
+    try:
+        span = (float(low) if low else None, float(high) if high else None)
+    except ValueError:
+        colon = ""
+    if not colon:
+        raise typer.BadParameter(
+            f"{option} {text}: give a range as FROM:TO, either of them may be left out"
+        )
+    return span
+
+
+def _radiation(text: str | None) -> Radiation | None:
+    from data.errors import RadiationError
+    from data.radiation import Radiation
+
+    try:
+        return None if text is None else Radiation.parse(text)
+    except RadiationError as error:
+        raise typer.BadParameter(str(error)) from None

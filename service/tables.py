@@ -1,0 +1,74 @@
+"""Tables for the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from search.result import Hit, LookupResult
+from service.words import VERDICTS, phase_name, radiation_words, verdict_sentence
+
+_COLOURS = {"match": "green", "ambiguous": "yellow", "no-confident-match": "red"}
+_SHOWN_NAMES = 60
+
+
+def lookup_table(result: LookupResult) -> Group:
+    """What was asked, the verdict in words, the warnings and the hits."""
+    pattern = result.query
+    head = Text.assemble(
+        (pattern.name, "bold"),
+        f"  {len(pattern)} points, {radiation_words(pattern)}; "
+        f"{result.library_entries} entries searched",
+    )
+    verdict = Text.assemble(
+        (f"{VERDICTS[result.verdict]}. ", f"bold {_COLOURS[result.verdict]}"),
+        verdict_sentence(result),
+    )
+    warnings = [Text(f"Warning: {warning}", style="yellow") for warning in result.warnings]
+    return Group(head, verdict, *warnings, *([_hits(result.hits)] if result.hits else []), Text())
+
+
+def _hits(hits: tuple[Hit, ...]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("phase")
+    table.add_column("formula", max_width=26)
+    table.add_column("space group", no_wrap=True)
+    table.add_column("Rwp %", justify="right", no_wrap=True)
+    table.add_column("r", justify="right", no_wrap=True)
+    table.add_column("peaks", justify="right", no_wrap=True)
+    table.add_column("strain %", justify="right", no_wrap=True)
+    table.add_column("conf. %", justify="right", no_wrap=True)
+    table.add_column("source")
+    for hit in hits:
+        fit = hit.fit
+        table.add_row(
+            str(hit.rank),
+            _phase(hit),
+            hit.formula,
+            hit.space_group,
+            f"{fit.rwp_percent:.1f}",
+            f"{fit.correlation:.3f}",
+            f"{fit.matched_peaks}/{fit.matched_peaks + fit.unexplained_peaks}",
+            f"{fit.strain_percent:+.2f}",
+            f"{100 * hit.confidence:.0f}",
+            ", ".join(dict.fromkeys(f"{one.collection} {one.identifier}" for one in hit.sources)),
+        )
+    return table
+
+
+def _phase(hit: Hit) -> str:
+    name = phase_name(hit)
+    shown = name if len(name) <= _SHOWN_NAMES else f"{name[: _SHOWN_NAMES - 1]}…"
+    return f"{shown} (+{len(hit.twins)} alike)" if hit.twins else shown
+
+
+def key_values(rows: dict[str, str]) -> Table:
+    """Two columns: what, and its value."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in rows.items():
+        table.add_row(key, value)
+    return table

@@ -1,0 +1,95 @@
+"""The two streams: the answer on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PATIENCE_S = 1.0
+"""Work that takes longer shows a progress bar."""
+
+PLAIN_WIDTH = 120
+"""Columns of a table that is written to a file or a pipe."""
+
+
+def say(text: str) -> None:
+    """One line on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the command line
+
+
+def complain(text: str) -> None:
+    """One line on stderr that names the program, whatever the message holds."""
+    say(f"braggle: {' '.join(text.split())}")
+
+
+def show(renderable: RenderableType) -> None:
+    """Text or a table of rich on stdout."""
+    _console(stderr=False).print(renderable, highlight=False)
+
+
+def emit(document: Any) -> None:  # noqa: ANN401 - any JSON document
+    """One JSON document on stdout; numbers that JSON cannot hold become null."""
+    text = json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write(f"{text}\n")
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return value
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else PLAIN_WIDTH
+    return Console(file=stream, width=width, markup=False)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int | None, str], None]]:
+    """A bar on stderr for work of several stages, shown once it has taken over a second.
+
+    Yields:
+        What to call with the number done, the total (None when not known) and the stage.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=_console(stderr=True),
+    )
+    tasks: dict[str, Any] = {}
+    begun = time.monotonic()
+    started = False
+
+    def report(done: int, total: int | None, stage: str) -> None:
+        nonlocal started
+        if stage not in tasks:
+            tasks[stage] = bar.add_task(stage, total=total)
+        bar.update(tasks[stage], completed=done, total=total)
+        if not started and time.monotonic() - begun > PATIENCE_S:
+            bar.start()
+            started = True
+
+    try:
+        yield report
+    finally:
+        if started:
+            bar.stop()
