@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from data import site_kernels
 from data.crystal import Crystal
 from data.sites import grouped
 
+logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of each atom that it idealises
+
 SYMPREC_ANGSTROM = 0.01
 OCCUPANCY_STEP = 0.001
 """Occupancies nearer to each other than this count as equal when symmetry is looked for."""
@@ -26,7 +29,7 @@ _REACH_ANGSTROM = 7.0
 _WAVE_NUMBERS = np.array([4.1, 5.3, 6.7, 8.3])
 _IRRATIONALS = np.sqrt([2.0, 3.0, 5.0, 7.0])
 _SUM_STEP = 0.25
-_LOG_VOLUME_STEP = 0.01
+_LOG_VOLUME_STEP = 0.0029
 _AMOUNT_STEP = 0.01
 _OFF_THE_DECIMALS = 0.54637
 _MIRROR_IMAGE = {
@@ -152,9 +155,10 @@ def crystal_id(crystal: Crystal | Standard) -> str:
     distances between atoms, each with weights of its own for the elements. Displacements do not
     enter, and mirror images, which a powder pattern cannot tell apart, share an id.
 
-    Each quantity is rounded. Moving one atom of a cell by 0.02 Å, or a cell by 0.1 %, changes
-    the id; noise of 1e-6 Å on all atoms changes it about once in a thousand crystals, and
-    noise of 1e-4 Å about once in ten.
+    Each quantity is rounded. Moving one atom of a cell by 0.02 Å, stretching a cell by 0.1 %, or
+    a few percent on an occupancy makes another id. So do numbers that are less precise: noise of
+    1e-6 Å on every atom alters fewer than one id in a hundred, 1e-5 Å three in a hundred, and
+    1e-4 Å, as in coordinates of four or five decimals, one in eight.
 
     Args:
         crystal: a `Standard` saves the search for the symmetry.

@@ -4,53 +4,84 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import cast
 
 import gemmi
 
+from data.errors import CrystalError
 from data.record import Problem
 
 _HEADING = re.compile(r"^[ \t]*data_[^\n]*$", re.IGNORECASE | re.MULTILINE)
 _GEMMI_PLACE = re.compile(r"^string(?::(\d+))?(?::\d+\(\d+\))?(?: in \S*)?:?\s*(.*)$", re.DOTALL)
 _UNQUOTED = re.compile(r"^([ \t]*_\S+[ \t]+)([^'\"\s;#_][^\s#]*(?:[ \t]+[^\s#]+)+)", re.MULTILINE)
 _SPACED_TRIPLET = re.compile(
-    r"^([ \t]*(?:\d+[ \t]+)?)((?:[-+xyz0-9/. \t]*[xyz][-+xyz0-9/. \t]*,?){3})[ \t]*$",
+    r"^([ \t]*(?:\d+[ \t]+)?)([-+xyz0-9/. \t]+(?:,[-+xyz0-9/. \t]+){2})$",
     re.IGNORECASE | re.MULTILINE,
 )
 
 
-@dataclass(frozen=True)
+class BlockError(CrystalError):
+    """What is wrong with a block, and the line of the file where."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
     """One data block: its values by lower-case tag, with dots written as underscores.
 
     Attributes:
         name: without `data_`.
-        line: of the heading, counted from 1; 0 when it cannot be said.
-        values: a list for every tag, of length one outside loops; raw CIF values.
-        lines: line of each tag.
+        line: of the first item, counted from 1.
+        tags: each tag as the file writes it, and its line.
     """
 
     name: str
     line: int
-    values: dict[str, list[str]] = field(repr=False)
-    lines: dict[str, int] = field(repr=False)
+    tags: dict[str, tuple[str, int]]
+    _block: gemmi.cif.Block
+
+    def rows(self, *tags: str) -> int:
+        """How many values the first of these tags has that is there; 0 when none is."""
+        return next((len(self._values(tag)) for tag in tags if tag in self.tags), 0)
 
     def column(self, *tags: str) -> list[str] | None:
         """The raw values of the first of these tags that is there."""
-        return next((self.values[tag] for tag in tags if tag in self.values), None)
+        return next((list(self._values(tag)) for tag in tags if tag in self.tags), None)
+
+    def beside(self, first: str, *tags: str) -> list[str] | None:
+        """The column of the first of these tags that is there, as long as that of `first`.
+
+        Raises:
+            BlockError: they differ in length, being of different loops.
+        """
+        found = self.column(*tags)
+        if found is not None and len(found) != self.rows(first):
+            raise BlockError(
+                f"{len(found)} values of {tags[0]} stand beside {self.rows(first)} of {first}; "
+                "put them into one loop",
+                self.line_of(*tags),
+            )
+        return found
 
     def text(self, *tags: str) -> str:
         """The first value of the first of these tags that says something, in one line."""
         for tag in tags:
-            for value in self.values.get(tag, [])[:1]:
+            if tag in self.tags and len(values := self._values(tag)):
+                value = str(values[0])
                 if not gemmi.cif.is_null(value) and (said := plain(value)):
                     return said
         return ""
 
     def line_of(self, *tags: str) -> int:
         """Line of the first of these tags that is there, else of the block."""
-        return next((self.lines[tag] for tag in tags if tag in self.lines), self.line)
+        return next((self.tags[tag][1] for tag in tags if tag in self.tags), self.line)
+
+    def _values(self, tag: str) -> gemmi.cif.Column:
+        return self._block.find_values(self.tags[tag][0])
 
 
 def plain(value: str) -> str:
@@ -129,23 +160,14 @@ def _repaired(part: str) -> str:
 
 
 def _block(block: gemmi.cif.Block, lines_before: int) -> Block:
-    values: dict[str, list[str]] = {}
-    lines: dict[str, int] = {}
+    tags: dict[str, tuple[str, int]] = {}
     first = 0
     for item in block:
-        at = item.line_number + lines_before
-        first = first or at
+        line = item.line_number + lines_before
+        first = first or line
         pair = cast("tuple[str, str] | None", item.pair)
         loop: gemmi.cif.Loop | None = item.loop
-        tags: list[str] = []
-        columns: list[list[str]] = []
-        if pair is not None:
-            tags, columns = [pair[0]], [[pair[1]]]
-        elif loop is not None:
-            tags, width, flat = list(loop.tags), loop.width(), list(loop.values)
-            columns = [flat[column::width] for column in range(width)]
-        for tag, column in zip(tags, columns, strict=True):
-            key = tag.lower().replace(".", "_")
-            values.setdefault(key, column)
-            lines.setdefault(key, at)
-    return Block(block.name, max(first - 1, 1), values, lines)
+        written = [pair[0]] if pair is not None else list(loop.tags) if loop is not None else []
+        for tag in written:
+            tags.setdefault(tag.lower().replace(".", "_"), (tag, line))
+    return Block(block.name, first or lines_before + 1, tags, block)

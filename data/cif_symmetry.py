@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 from collections.abc import Sequence
@@ -12,7 +13,18 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from data.cif_document import Block, BlockError, plain
 from data.errors import CrystalError
+
+_log = logging.getLogger(__name__)
+_OPERATIONS = ("_space_group_symop_operation_xyz", "_symmetry_equiv_pos_as_xyz")
+_SYMBOLS = (
+    "_symmetry_space_group_name_h-m",
+    "_space_group_name_h-m_alt",
+    "_space_group_name_h-m_full",
+    "_space_group_name_h-m_ref",
+)
+_NUMBERS = ("_space_group_it_number", "_symmetry_int_tables_number")
 
 MAX_OPERATIONS = 192 * 4
 """Cubic face-centred groups have 192; a few files state them in a multiple cell."""
@@ -45,13 +57,8 @@ def from_operations(triplets: tuple[str, ...]) -> StatedSymmetry:
     """Symmetry from operations such as "x+1/2, -y, z".
 
     Raises:
-        CrystalError: a triplet that is no operation, or too many of them.
+        CrystalError: a triplet that is no operation.
     """
-    if len(triplets) > MAX_OPERATIONS:
-        raise CrystalError(
-            f"{len(triplets)} symmetry operations are more than {MAX_OPERATIONS}; "
-            "write the crystal in its conventional cell"
-        )
     parsed = [_parse_triplet(triplet) for triplet in triplets]
     rotations = np.array([rotation for rotation, _ in parsed])
     translations = np.array([translation for _, translation in parsed])
@@ -149,6 +156,52 @@ def _simple_fraction(value: float) -> float:
         return value
     nearest = round(value * 24) / 24
     return nearest if abs(value - nearest) < 1e-3 else value
+
+
+def stated(block: Block) -> tuple[list[StatedSymmetry], int]:
+    """What the symmetry of a block may be, and the line of the file that says it.
+
+    Operations win over symbols, the Hall symbol over the Hermann-Mauguin one, and both over the
+    number. A symbol that leaves the origin open gives two. A block without any is P1.
+
+    Raises:
+        BlockError: operations or a symbol that are not understood.
+    """
+    line = block.line_of(*_OPERATIONS)
+    if block.rows(*_OPERATIONS) > MAX_OPERATIONS:
+        raise BlockError(
+            f"{block.rows(*_OPERATIONS)} symmetry operations are more than {MAX_OPERATIONS}; "
+            "write the crystal in its conventional cell",
+            line,
+        )
+    operations = block.column(*_OPERATIONS)
+    if operations and not all(map(gemmi.cif.is_null, operations)):
+        try:
+            return [from_operations(tuple(map(plain, operations)))], line
+        except CrystalError as error:
+            raise BlockError(str(error), line) from error
+    symbol = block.text(*_SYMBOLS)
+    hall = block.text("_space_group_name_hall", "_symmetry_space_group_name_hall")
+    alpha, gamma = (
+        float(np.nan_to_num(gemmi.cif.as_number(block.text(f"_cell_angle_{angle}")), nan=90.0))
+        for angle in ("alpha", "gamma")
+    )
+    groups = groups_named(symbol, hall, stated_number(block), alpha, gamma)
+    line = block.line_of(*_SYMBOLS, *_NUMBERS)
+    if not groups:
+        if symbol:
+            raise BlockError(
+                f"space group {symbol!r} is not known; give the symmetry operations", line
+            )
+        _log.info("block %s states no symmetry and is read as P1", block.name)
+        groups = (gemmi.SpaceGroup("P 1"),)
+    return [from_group(group.xhm()) for group in groups], line
+
+
+def stated_number(block: Block) -> int:
+    """Space-group number that the block writes down, 0 where it writes none."""
+    number = gemmi.cif.as_number(block.text(*_NUMBERS))
+    return int(number) if 1 <= number <= 230 else 0
 
 
 def metric_lattice(cell: Sequence[float]) -> NDArray[np.float64]:

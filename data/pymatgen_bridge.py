@@ -52,7 +52,8 @@ def from_pymatgen(structure: Structure, *, space_group_number: int = 1) -> Cryst
 def to_pymatgen(crystal: Crystal) -> Structure:
     """The pymatgen structure of a crystal; species that share a site become one site.
 
-    Displacements travel as the site property `u_iso` in Å² (None where there is none).
+    A site filled more than once is scaled to
+    one. Displacements travel as the site property `u_iso` in Å² (None where there is none).
     """
     from pymatgen.core.lattice import Lattice
     from pymatgen.core.structure import Structure
@@ -62,9 +63,12 @@ def to_pymatgen(crystal: Crystal) -> Structure:
     first = [-1] * len(contents)
     for row, site in enumerate(site_of_row):
         symbol = crystal.species[row]
-        share = contents[site].get(symbol, 0.0) + float(crystal.occupancies[row])
-        contents[site][symbol] = min(share, 1.0)
+        known = contents[site].get(symbol, 0.0)
+        contents[site][symbol] = known + float(crystal.occupancies[row])
         first[site] = row if first[site] < 0 else first[site]
+    for content in contents:
+        total = max(sum(content.values()), 1.0)
+        content.update({symbol: share / total for symbol, share in content.items()})
     displacements = crystal.u_iso_angstrom2[first]
     properties = {}
     if np.isfinite(displacements).any():

@@ -33,7 +33,7 @@ def element_of(text: str, *, among: frozenset[str] = frozenset()) -> str | None:
     Returns:
         The symbol; None when it names a dummy atom, "" when it is not understood.
     """
-    text = text.strip().lstrip("0123456789'\"(")
+    text = text.strip().lstrip("0123456789")
     if not text or _DUMMY.match(text):
         return None
     if _WATER.match(text):
@@ -46,6 +46,8 @@ def element_of(text: str, *, among: frozenset[str] = frozenset()) -> str | None:
     if name[:2] in ("OH", "OW", "Oh", "Ow"):
         return "O"
     candidates = [two, one] if name[1:2].islower() or name[:2].isupper() else [one]
+    if name[:2] in ("HO", "HE", "HF"):
+        candidates = [one, two]
     if one == "D":
         candidates = [two, "H"] if two == "Dy" else ["H"]
     known = [symbol for symbol in candidates if is_element(symbol)]
