@@ -152,6 +152,14 @@ class Library:
         """What made the vectors."""
         return self._published.channels
 
+    def holds(self, channel: Channel) -> bool:
+        """Whether the library's vectors were made by exactly this channel.
+
+        Only then may a pattern's vectors be compared with them; adding to the library, even
+        nothing, makes them again.
+        """
+        return ChannelStamp.of(channel) in self.channels
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What had to be mended while reading, one sentence each."""

@@ -48,7 +48,7 @@ def passes(entry: dict[str, float], filters: Filters) -> bool:
     return set(filters.require) <= entry.keys() and not set(filters.exclude) & entry.keys()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(compositions, max_size=8), symbols, symbols, symbols)
 def test_elements_are_as_in_a_plain_loop(
     entries: list[dict[str, float]], only: list[str], require: list[str], exclude: list[str]

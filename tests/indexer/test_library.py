@@ -143,6 +143,8 @@ def test_a_new_version_of_a_channel_embeds_every_entry_again(copy: Path) -> None
     library = Library.open(copy).add([record("quartz", 1.5)], channels=[changed])
     assert library.version == 2
     assert [channel.sha256 for channel in library.channels] == [changed.sha256]
+    assert library.holds(changed)
+    assert not library.holds(ToyChannel())
     np.testing.assert_allclose(
         library.vectors("toy"), changed.embed_lines(library.lines), atol=1e-3
     )

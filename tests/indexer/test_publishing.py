@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,12 +43,18 @@ def test_what_is_published_is_read_back(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["CURRENT"]
 
 
+def meaning(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
 @given(place=st.integers(0, len(PUBLISHED.to_json()) - 1), char=st.characters(codec="utf-8"))
 def test_no_altered_character_goes_unnoticed(place: int, char: str) -> None:
     text = PUBLISHED.to_json()
     altered = text[:place] + char + text[place + 1 :]
-    same_but_for_blanks = text.split() == altered.split()
-    if same_but_for_blanks:
+    if meaning(altered) == meaning(text):
         assert Published.from_json(altered, Path("here/CURRENT")) == PUBLISHED
     else:
         with pytest.raises(LibraryError, match=r"\Ahere[^\n]+\Z"):
