@@ -56,7 +56,12 @@ def lines_of(
         (metric, reciprocal_metric),
         (1 + 1e-9) / d_min_angstrom**2,
         (np.array(rotations, np.int64), np.array(translations, np.float64)),
-        Atoms(crystal.fractional[sort], crystal.occupancies[sort], elements[sort], u[sort]),
+        Atoms(
+            np.array(crystal.fractional[sort], order="C"),
+            crystal.occupancies[sort],
+            elements[sort],
+            u[sort],
+        ),
         GAUSSIANS,
     )
     order = np.argsort(inv_d2, kind="stable")

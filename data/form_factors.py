@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from data.errors import CrystalError
 
 HEAVIEST = 98
-LIGHT_U_ISO_ANGSTROM2 = 0.013
-HEAVY_U_ISO_ANGSTROM2 = 0.008
-HEAVIEST_LIGHT = 10
 
 
 def _gaussians() -> NDArray[np.float64]:
@@ -29,12 +26,14 @@ def _gaussians() -> NDArray[np.float64]:
 GAUSSIANS = _gaussians()
 """Coefficients a1 b1 a2 b2 a3 b3 a4 b4 c of f(s) = Σ a·exp(-b·s²) + c with s = sin θ / λ in 1/Å,
 by atomic number; shape (99, 9). Neutral atoms, International Tables for Crystallography (1992),
-volume C, table 6.1.1.4; they hold for s below 2, which is d above 0.25 Å."""
+volume C, table 6.1.1.4; they hold for s below 2, which is d above 0.25 Å. Hydrogen is the bonded
+one of Stewart, Davidson and Simpson, J. Chem. Phys. 42 (1965) 3175."""
 
-DEFAULT_U_ISO = np.where(
-    np.arange(HEAVIEST + 1) <= HEAVIEST_LIGHT, LIGHT_U_ISO_ANGSTROM2, HEAVY_U_ISO_ANGSTROM2
-)
-"""Mean square displacement in Å² of an atom whose source gives none, by atomic number."""
+DEFAULT_U_ISO = np.full(HEAVIEST + 1, 0.010)
+"""Mean square displacement in Å² of an atom whose source gives none, by atomic number: medians
+over the minerals of the American Mineralogist Crystal Structure Database."""
+DEFAULT_U_ISO[1] = 0.030
+DEFAULT_U_ISO[2:11] = 0.012
 
 _NUMBERS = {gemmi.Element(number).name: number for number in range(1, HEAVIEST + 1)} | {"D": 1}
 

@@ -100,9 +100,10 @@ def _content(crystal: Crystal, row: int) -> tuple[str, int, int]:
 
 def _holds(crystal: Crystal, operations: Operations) -> bool:
     displacements = np.nan_to_num(crystal.u_iso_angstrom2, nan=-1.0)
-    contents = (atomic_numbers(crystal.species), crystal.occupancies, displacements)
+    contents = (atomic_numbers(crystal.species), np.array(crystal.occupancies), displacements)
     metric = crystal.lattice @ crystal.lattice.T
-    return bool(_maps_onto_itself(metric, crystal.fractional, contents, operations))
+    positions = np.array(crystal.fractional, order="C")
+    return bool(_maps_onto_itself(metric, positions, contents, operations))
 
 
 @njit(cache=True, nogil=True)
