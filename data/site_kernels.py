@@ -176,12 +176,22 @@ def pair_sums(
     spacings = np.empty(3)
     for i in range(3):
         spacings[i] = 1.0 / math.sqrt(inverse[0, i] ** 2 + inverse[1, i] ** 2 + inverse[2, i] ** 2)
+    # Along the widest axis a pair is met once, from the atom before to the atom within reach.
+    axis = int(np.argmax(spacings))
+    order = np.argsort(fractional[:, axis])
+    window = waves[1] / spacings[axis]
+    whole = window >= 0.5
+    n = len(fractional)
     sums = np.zeros(len(weights))
     found, difference = np.empty(len(weights)), np.empty(3)
-    for first in range(len(fractional)):
-        for second in range(first, len(fractional)):
+    for start in range(n):
+        first = order[start]
+        for step in range(n - start if whole else n):
+            second = order[(start + step) % n]
             for i in range(3):
                 difference[i] = fractional[second, i] - fractional[first, i]
+            if not whole and difference[axis] + (start + step >= n) > window:
+                break
             found[:] = 0.0
             _add_images(difference, lattice, spacings, waves, found)
             for k in range(len(sums)):
