@@ -107,7 +107,8 @@ def operations_of(number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
 @cache
 def space_group_symbol(number: int) -> str:
     """Short Hermann-Mauguin symbol of the standard setting, such as "Fm-3m" or "P21/c"."""
-    return str(gemmi.find_spacegroup_by_number(number).short_name())
+    name = str(gemmi.find_spacegroup_by_number(number).short_name())
+    return "R" + name[1:] if name.startswith("H") else name  # gemmi marks hexagonal axes by H
 
 
 def standardize(crystal: Crystal, *, symprec_angstrom: float = SYMPREC_ANGSTROM) -> Standard:
