@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search.result import Hit, LookupResult
-from service.words import VERDICTS, phase_name, radiation_words, verdict_sentence
+from service.words import VERDICTS, percent, phase_name, radiation_words, verdict_sentence
 
 _COLOURS = {"match": "green", "ambiguous": "yellow", "no-confident-match": "red"}
 _SHOWN_NAMES = 60
@@ -39,7 +39,7 @@ def _hits(hits: tuple[Hit, ...]) -> Table:
     table.add_column("r", justify="right", no_wrap=True)
     table.add_column("peaks", justify="right", no_wrap=True)
     table.add_column("strain %", justify="right", no_wrap=True)
-    table.add_column("conf. %", justify="right", no_wrap=True)
+    table.add_column("confidence", justify="right", no_wrap=True)
     table.add_column("source")
     for hit in hits:
         fit = hit.fit
@@ -52,10 +52,18 @@ def _hits(hits: tuple[Hit, ...]) -> Table:
             f"{fit.correlation:.3f}",
             f"{fit.matched_peaks}/{fit.matched_peaks + fit.unexplained_peaks}",
             f"{fit.strain_percent:+.2f}",
-            f"{100 * hit.confidence:.0f}",
-            ", ".join(dict.fromkeys(f"{one.collection} {one.identifier}" for one in hit.sources)),
+            percent(hit.confidence),
+            _source(hit),
         )
     return table
+
+
+def _source(hit: Hit) -> str:
+    if not hit.sources:
+        return ""
+    first, *others = hit.sources
+    shown = f"{first.collection} {first.identifier}"
+    return f"{shown} (+{len(others)})" if others else shown
 
 
 def _phase(hit: Hit) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from data.pattern import Pattern
 from search.result import Hit, LookupResult
 
@@ -13,14 +15,31 @@ VERDICTS = {
 
 _WAVELENGTH = {
     "stated": "stated in the file",
-    "given": "given by you",
-    "assumed": "assumed: the file does not say",
+    "given": "given",
+    "assumed": "assumed, the file does not say",
 }
+
+_FORMULA = re.compile(r"(?=.*\d)(?:[A-Z][a-z]?[\d.]*|[()\s])+")
+
+CLOSE = 0.2
+"""A second hit at least this share as probable as the first is a rival."""
+
+
+def phase_names(hit: Hit) -> tuple[str, ...]:
+    """What people call the entry, without names that only repeat a formula."""
+    return tuple(name for name in hit.names if not _FORMULA.fullmatch(name))
 
 
 def phase_name(hit: Hit) -> str:
-    """What people call the entry: its first name, or its formula when it has none."""
-    return hit.names[0] if hit.names else hit.formula
+    """The first name, or the formula when there is none."""
+    return next(iter(phase_names(hit)), hit.formula)
+
+
+def percent(share: float) -> str:
+    """A probability in whole percent, never quite 0 or 100."""
+    if share < 0.005:
+        return "< 1 %"
+    return "> 99 %" if share >= 0.995 else f"{100 * share:.0f} %"
 
 
 def verdict_template(result: LookupResult) -> str:
@@ -28,18 +47,23 @@ def verdict_template(result: LookupResult) -> str:
     if not result.hits:
         return "Nothing in the library comes near this pattern."
     best = result.hits[0]
-    percent = f"{100 * best.confidence:.0f} %"
+    confidence = percent(best.confidence).replace("> ", "over ").replace("< ", "under ")
     if result.verdict == "no-confident-match":
         return (
             "Nothing in the library fits this pattern well enough to be named. "
-            f"The nearest entry is {{phase}}, with a confidence of {percent}."
+            f"The nearest entry is {{phase}}, with a confidence of {confidence}."
         )
     if result.verdict == "match":
-        sentence = f"The pattern is that of {{phase}}, with a confidence of {percent}."
-    else:
+        sentence = f"The pattern is that of {{phase}}, with a confidence of {confidence}."
+    elif len(result.hits) > 1 and result.hits[1].confidence >= CLOSE * best.confidence:
         sentence = (
             f"Several entries fit about equally well. The first is {{phase}}, with a confidence "
-            f"of {percent}; compare the next ones before you name the phase."
+            f"of {confidence}; compare the next ones before you name the phase."
+        )
+    else:
+        sentence = (
+            f"The pattern may be that of {{phase}}, with a confidence of {confidence}; look at "
+            "the difference curve before you name the phase."
         )
     return f"{sentence} {_twins(len(best.twins))}".rstrip()
 

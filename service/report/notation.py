@@ -26,6 +26,8 @@ def space_group_html(symbol: str) -> Markup:
     except ValueError:
         return escape(symbol)
     letter, *elements = known.hm.split()
+    if known.crystal_system_str() == "monoclinic":
+        elements = [element for element in elements if element != "1"]
     parts = [f"<i>{letter}</i>", *(_element(element) for element in elements)]
     return Markup("".join(parts))  # noqa: S704 - made of a table's letters and digits
 

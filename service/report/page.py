@@ -16,7 +16,14 @@ from data.errors import BraggleError
 from search.result import LookupResult
 from service.report.curves import pack
 from service.report.notation import formula_html, signed, space_group_html
-from service.words import VERDICTS, phase_name, radiation_words, verdict_template
+from service.words import (
+    VERDICTS,
+    percent,
+    phase_name,
+    phase_names,
+    radiation_words,
+    verdict_template,
+)
 
 
 def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look-up") -> str:
@@ -31,6 +38,9 @@ def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look
         "space_group": space_group_html,
     }
     environment.globals |= {
+        "licences": _licences,
+        "percent_words": percent,
+        "phase_names": phase_names,
         "radiation_words": radiation_words,
         "verdict": _verdict,
         "verdicts": VERDICTS,
@@ -71,6 +81,13 @@ def _verdict(result: LookupResult) -> Markup:
     formula, group = formula_html(best.formula), space_group_html(best.space_group)
     phase = Markup("<b>{}</b> ({}, {})").format(phase_name(best), formula, group)
     return template.format(phase=phase)
+
+
+def _licences(result: LookupResult) -> list[tuple[str, str]]:
+    """Collections of the hits, each with the licences it states."""
+    shown = [hit for row in result.hits for hit in (row, *row.twins)]
+    pairs = {(one.collection, one.licence) for hit in shown for one in hit.sources if one.licence}
+    return sorted(pairs)
 
 
 def _script_json(document: object) -> Markup:

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const HEIGHT = { main: 330, row: 15, gap: 12, difference: 92, axis: 40, strip: 34 };
-  const MARGIN = { left: 58, right: 16, top: 10 };
+  const MARGIN = { left: 66, right: 16, top: 10 };
   const AXES = { tt: "2θ", q: "Q", d: "d" };
   const TITLES = { tt: "2θ (°)", q: "Q (Å⁻¹)", d: "d (Å)" };
 
@@ -58,11 +58,15 @@
       this.hits = data.hits.map((hit, i) => ({
         ...hit, calculated: floats(hit.calculated), ticks: floats(hit.ticks), hkl: shorts(hit.hkl), shown: i === 0,
       }));
+      // Lines are known down to a smallest d; past the last one there is nothing to compare.
+      this.limit = Math.max(0, ...this.hits.map((hit) => hit.ticks[hit.ticks.length - 1] ?? 0)) * 1.01;
+      this.end = this.hits.length ? bisect(this.x, this.limit) : this.x.length;
       this.shown = { measured: true, background: false, difference: true };
       this.axis = this.hasTwoTheta ? "tt" : "q";
       this.root = false;
       this.buildControls();
       this.place();
+      if (this.end > 0 && this.end < this.x.length) this.view[1] = this.p[this.end];
       this.listen();
     }
 
@@ -150,6 +154,7 @@
       if (this.shown.background) curves.push(this.background);
       for (const curve of curves)
         for (let i = from; i < to; i++) {
+          if (i >= this.end && curve !== this.counts && curve !== this.background) break;
           const value = this.height(curve[i]);
           if (value < low) low = value;
           if (value > high) high = value;
@@ -186,14 +191,19 @@
         }
       }
       for (const hit of [...visible].reverse())
-        svg.push(`<path class="calculated k${paint(hit.rank)}" d="${this.path(hit.calculated, from, to, toX, toY)}"/>`);
+        svg.push(`<path class="calculated k${paint(hit.rank)}" d="${this.path(hit.calculated, from, Math.min(to, this.end), toX, toY)}"/>`);
       for (const hit of visible) {
         let marks = "";
         const end = bisect(hit.p, this.view[1]);
         for (let i = bisect(hit.p, this.view[0]); i < end; i++) marks += `M${toX(hit.p[i]).toFixed(1)} ${hit.row}v${HEIGHT.row - 4}`;
         svg.push(`<path class="ticks k${paint(hit.rank)}" d="${marks}"/>`);
       }
-      if (withDifference) this.drawDifference(svg, focus, from, to, differenceTop);
+      if (withDifference) this.drawDifference(svg, focus, from, Math.min(to, this.end), differenceTop);
+      if (this.end < to) {
+        const x = toX(this.p[this.end]);
+        svg.push(`<path class="limit" d="M${x.toFixed(1)} ${top}V${floor}"/>`);
+        svg.push(`<text class="halo" x="${(x + 6).toFixed(1)}" y="${top + 12}">not compared</text>`);
+      }
       svg.push(`<path class="cursor" d=""/><rect class="brush" y="${top}" height="${floor - top}" width="0"/></g>`);
       for (const hit of visible)
         svg.push(`<text x="${MARGIN.left - 8}" y="${hit.row + 10}" text-anchor="end" style="fill:var(--c${paint(hit.rank)})">#${hit.rank}</text>`);
@@ -259,7 +269,7 @@
       const toY = (value) => middle - (value / reach) * (half - 4);
       svg.push(`<path class="zero" d="M${MARGIN.left} ${middle}h${this.inner}"/>`);
       svg.push(`<path class="difference" d="${this.path(difference, from, to, (p) => this.toX(p), toY)}"/>`);
-      svg.push(`<text x="${MARGIN.left + 6}" y="${top + 12}">${this.root ? "√measured − √calculated" : "measured − calculated"}, #${hit.rank}</text>`);
+      svg.push(`<text class="halo" x="${MARGIN.left + 6}" y="${top + 12}">${this.root ? "√measured − √calculated" : "measured − calculated"}, #${hit.rank}</text>`);
     }
 
     drawStrip(svg) {
@@ -437,7 +447,7 @@
       const where = this.hasTwoTheta ? `<b>2θ ${this.x[i].toFixed(3)}°</b>, d` : "<b>d</b>";
       const lines = [`${where} ${((2 * Math.PI) / q).toFixed(4)} Å, Q ${q.toFixed(4)} Å⁻¹`];
       lines.push(`measured <b>${short(this.counts[i])}</b>` +
-        visible.slice(0, 1).map((hit) => `, calculated <b>${short(hit.calculated[i])}</b>`).join(""));
+        visible.slice(0, i < this.end ? 1 : 0).map((hit) => `, calculated <b>${short(hit.calculated[i])}</b>`).join(""));
       for (const hit of visible) {
         const near = [];
         const end = bisect(hit.p, this.fromX(x + 5));

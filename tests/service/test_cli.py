@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from data.cif import write_cif
+from data.pattern import Pattern
+from data.profile import simulate_pattern
+from service.cli import app
+from tests import crystals
+
+Braggle = Callable[..., Result]
+
+CRYSTALS = {
+    "halite": crystals.ROCK_SALT,
+    "fluorite": crystals.FLUORITE,
+    "rutile": crystals.RUTILE,
+    "anatase": crystals.ANATASE,
+    "quartz": crystals.QUARTZ,
+    "calcite": crystals.CALCITE,
+}
+
+
+def write_xy(pattern: Pattern, path: Path) -> Path:
+    np.savetxt(path, np.column_stack([pattern.x, pattern.counts]), fmt="%.4f %.0f")
+    return path
+
+
+@pytest.fixture(scope="session")
+def cifs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cifs")
+    for name, crystal in CRYSTALS.items():
+        (folder / f"{name}.cif").write_text(write_cif(crystal, name=name), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def rutile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pattern = simulate_pattern(crystals.RUTILE, background_counts=200, rng=np.random.default_rng(2))
+    return write_xy(pattern, tmp_path_factory.mktemp("patterns") / "sample.xy")
+
+
+@pytest.fixture(scope="session")
+def built(cifs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("libraries") / "built"
+    result = CliRunner().invoke(app, ["library", "build", str(cifs), "--into", str(path)])
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.fixture
+def braggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: Path) -> Braggle:
+    """Run the command line on a library of six crystals, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BRAGGLE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("BRAGGLE_LIBRARY", str(built))
+    monkeypatch.delenv("BRAGGLE_DEBUG", raising=False)
+
+    def run(*words: object, stdin: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
+
+    return run
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, runpy; sys.argv = ['braggle', '--help']\n"
+        "import service.cli\n"
+        "try: service.cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'rich', 'pydantic', 'numba', 'scipy', 'torch', 'lance', 'pyarrow'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "search" in done.stdout
+
+
+def test_a_pattern_is_named(braggle: Braggle, rutile: Path) -> None:
+    result = braggle("search", rutile)
+    assert result.exit_code == 0
+    assert "rutile" in result.stdout
+    assert "CuKa, 1.54059 Å (assumed, the file does not say)" in result.stdout
+    assert "Warning:" in result.stdout
+
+
+def test_json_is_one_document_on_stdout(braggle: Braggle, rutile: Path) -> None:
+    result = braggle("search", rutile, "--json", "--wavelength", "CuKa", "--elements", "Ti,O")
+    document = json.loads(result.stdout)
+    assert document["hits"][0]["formula"] == "TiO2"
+    assert document["hits"][0]["source"][0]["identifier"] == "rutile"
+    assert document["query"]["wavelength_source"] == "given"
+    assert {hit["formula"] for hit in document["hits"]} == {"TiO2"}
+
+
+def test_a_pattern_comes_from_stdin(braggle: Braggle, rutile: Path) -> None:
+    result = braggle("search", "-", "--json", stdin=rutile.read_bytes())
+    assert json.loads(result.stdout)["hits"][0]["space_group"].startswith("P4")
+
+
+def test_one_bad_pattern_does_not_stop_the_others(
+    braggle: Braggle, rutile: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty.xy").write_text("")
+    result = braggle("search", "empty.xy", rutile, "missing.xy", "--json")
+    assert result.exit_code == 1
+    documents = json.loads(result.stdout)
+    assert ["error" in document for document in documents] == [True, False, True]
+    first, second = result.stderr.splitlines()
+    assert first.startswith("braggle: empty.xy: is empty")
+    assert second.startswith("braggle: missing.xy: no such file")
+
+
+def test_a_report_is_written(braggle: Braggle, rutile: Path, tmp_path: Path) -> None:
+    result = braggle("search", rutile, rutile, "--report", "out/report.html")
+    assert result.exit_code == 0
+    assert "Report written to out/report.html" in result.stderr
+    assert (tmp_path / "out" / "report.html").read_text("utf-8").count("<section") == 2
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["search"], "Missing argument"),
+        (["search", "x.xy", "--elements", "Xx"], "Xx"),
+        (["search", "x.xy", "--wavelength", "CuKb"], "radiation 'CuKb' is not understood"),
+        (["search", "x.xy", "--volume", "300"], "--volume 300: give a range as FROM:TO"),
+        (["search", "x.xy", "--density", "a:b"], "--density a:b: give a range as FROM:TO"),
+        (["search", "x.xy", "--top", "0"], "--top"),
+        (["search", "x.xy", "--first-stage", "best"], "best"),
+        (["library", "build"], "Missing argument"),
+        (["fly"], "fly"),
+    ],
+)
+def test_bad_usage_exits_with_2(braggle: Braggle, words: list[str], said: str) -> None:
+    result = braggle(*words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (
+            ["search", "x.xy", "-l", "nowhere"],
+            "there is no library yet; run `braggle library build",
+        ),
+        (["search", "x.xy", "-l", "."], "braggle: "),
+        (["library", "info", "-l", "file"], "braggle: "),
+        (["library", "build", "nowhere.cif", "--into", "new"], "nowhere.cif: no such source"),
+        (["library", "build", "none.cif", "--into", "new"], "none.cif"),
+    ],
+)
+def test_failure_exits_with_1_and_one_line(
+    braggle: Braggle, tmp_path: Path, words: list[str], said: str
+) -> None:
+    (tmp_path / "file").write_text("no library")
+    (tmp_path / "none.cif").write_text("data_none\n_cell_length_a 5\n")
+    result = braggle(*words)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert all(line.startswith("braggle: ") for line in result.stderr.splitlines())
+    assert "Traceback" not in result.output
+
+
+def test_an_unexpected_error_is_one_line_unless_debugging(
+    braggle: Braggle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("service.commands.doctor._machine", broken)
+    result = braggle("doctor")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "braggle: unexpected ZeroDivisionError: by zero; BRAGGLE_DEBUG=1 shows where\n"
+    )
+    monkeypatch.setenv("BRAGGLE_DEBUG", "1")
+    assert "Traceback (most recent call last)" in braggle("doctor").stderr
+
+
+def test_control_c_exits_with_130(braggle: Braggle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("service.commands.doctor._machine", interrupted)
+    assert braggle("doctor").exit_code == 130
+
+
+def test_a_library_grows(braggle: Braggle, cifs: Path) -> None:
+    made = braggle("library", "build", cifs / "rutile.cif", "--into", "small", "--json")
+    assert made.exit_code == 0
+    assert json.loads(made.stdout)["added"] == 1
+    again = braggle("library", "build", cifs / "rutile.cif", "--into", "small")
+    assert again.exit_code == 1
+    assert "--replace" in again.stderr
+
+    more = (cifs / "anatase.cif").read_text("utf-8")
+    added = braggle("library", "add", "-", cifs / "rutile.cif", "-l", "small", stdin=more)
+    assert added.exit_code == 0
+    assert "version 2, 2 entries; 1 added" in added.stdout
+
+    info = braggle("library", "info", "-l", "small")
+    assert "2, read from 2 records" in info.stdout
+    facts = json.loads(braggle("library", "info", "-l", "small", "--json").stdout)
+    assert facts["entries"] == 2
+    assert facts["statistics"]["elements"] == {"O": 2, "Ti": 2}
+
+
+def test_bad_crystals_are_reported_and_the_others_read(
+    braggle: Braggle, cifs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "none.cif").write_text("data_none\n_cell_length_a 5\n")
+    result = braggle(
+        "library", "build", "none.cif", cifs / "rutile.cif", "--into", "small", "--json"
+    )
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert (document["added"], len(document["problems"])) == (1, 1)
+    assert result.stderr.startswith("braggle: none.cif")
+
+
+def test_verify_tells_whole_from_damaged(braggle: Braggle, cifs: Path, tmp_path: Path) -> None:
+    braggle("library", "build", cifs / "rutile.cif", "--into", str(tmp_path / "small"))
+    whole = braggle("library", "verify", "-l", tmp_path / "small", "--json")
+    assert whole.exit_code == 0
+    assert json.loads(whole.stdout)["ok"] is True
+    data = max(tmp_path.glob("small/**/*.lance"), key=lambda file: file.stat().st_size)
+    for file in data.parent.glob("*.lance"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 0xFF
+        file.write_bytes(content)
+    damaged = braggle("library", "verify", "-l", tmp_path / "small")
+    assert damaged.exit_code == 1
+    assert "FAILED" in damaged.stdout
+    assert "damaged; build it anew" in damaged.stderr
+
+
+def test_doctor_finds_what_is_there(braggle: Braggle) -> None:
+    result = braggle("doctor", "--json")
+    assert result.exit_code == 0, result.output
+    findings = {one["name"]: one for one in json.loads(result.stdout)["findings"]}
+    assert "d = 2.820" in findings["diffraction"]["detail"]
+    assert "6 entries" in findings["library"]["detail"]
+    assert "numpy" in findings
+
+
+def test_the_version_is_said(braggle: Braggle) -> None:
+    assert braggle("--version").stdout.startswith("braggle 0.")
+
+
+def test_the_installed_command_answers(tmp_path: Path) -> None:
+    environment = {**os.environ, "BRAGGLE_DATA_DIR": str(tmp_path), "BRAGGLE_LIBRARY": "none"}
+    done = subprocess.run(
+        [sys.executable, "-m", "service", "search", "x.xy"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "run `braggle library build bundled --into none`" not in done.stderr
