@@ -198,8 +198,9 @@ def one_writer(path: Path) -> Iterator[None]:
     except OSError as error:
         raise LibraryError(f"{path}: cannot be written to ({error}); check its rights") from None
     try:
-        # Beside the lock, because on Windows a locked file cannot be read.
-        (path / WRITER).write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        # Beside the lock, because on Windows a locked file cannot be read. Only a courtesy.
+        with suppress(OSError):
+            (path / WRITER).write_text(f"process {os.getpid()} on {socket.gethostname()}")
         yield
     finally:
         lock.release()

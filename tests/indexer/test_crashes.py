@@ -34,7 +34,8 @@ class Crash(BaseException):
     """Nothing catches this, as nothing catches the loss of power."""
 
 
-def crash_at(monkeypatch: pytest.MonkeyPatch, step: str, count: int, *, before: bool) -> None:
+def crash_at(monkeypatch: pytest.MonkeyPatch, step: str, count: int) -> None:
+    """Crash as a step begins, at its so-many-th time."""
     owner, _, name = step.rpartition(".")
     module, _, last = owner.rpartition(".")
     target: Any = sys.modules.get(owner) or getattr(sys.modules[module], last)
@@ -44,24 +45,20 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, step: str, count: int, *, before: 
     def crashing(*args: Any, **options: Any) -> Any:
         nonlocal calls
         calls += 1
-        if before and calls == count:
-            raise Crash
-        result = original(*args, **options)
         if calls == count:
             raise Crash
-        return result
+        return original(*args, **options)
 
     monkeypatch.setattr(target, name, crashing)
 
 
-@pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("step, count", STEPS)
 def test_a_crash_at_each_step_of_an_addition(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, step: str, count: int, *, before: bool
+    copy: Path, monkeypatch: pytest.MonkeyPatch, step: str, count: int
 ) -> None:
     reader = Library.open(copy)
     with monkeypatch.context() as patch:
-        crash_at(patch, step, count, before=before)
+        crash_at(patch, step, count)
         with pytest.raises(Crash):
             reader.add(records(40), channels=CHANNELS)
     left = Library.open(copy)
@@ -76,13 +73,34 @@ def test_a_crash_at_each_step_of_an_addition(
 def test_a_crash_in_the_first_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for step, count in STEPS[:-1]:
         with monkeypatch.context() as patch:
-            crash_at(patch, step, count, before=True)
+            crash_at(patch, step, count)
             with pytest.raises(Crash):
                 Library.build(records(5), tmp_path, channels=CHANNELS)
         assert not is_library(tmp_path)
     library = Library.build(records(5), tmp_path, channels=CHANNELS)
     assert (library.version, len(library)) == (1, 5)
     assert library.verify().ok
+
+
+class WideChannel(ToyChannel):
+    """Vectors that do not even have the columns of the stored ones."""
+
+    dimension = 64
+
+
+def test_a_crash_in_a_replacing_build(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = [WideChannel("2")]
+    with monkeypatch.context() as patch:
+        crash_at(patch, "indexer.writing.publish", 1)
+        with pytest.raises(Crash):
+            Library.build(records(5), copy, channels=wide, replace=True)
+    left = Library.open(copy)
+    assert (left.version, len(left), left.vectors("toy").shape) == (1, 33, (33, 48))
+    more = left.add(records(35), channels=CHANNELS)
+    assert (more.version, len(more)) == (2, 35)
+    assert more.verify().ok
+    assert Library.build(records(5), copy, channels=wide, replace=True).verify().ok
+    assert left.verify().ok
 
 
 WRITER = """
