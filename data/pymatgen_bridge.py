@@ -8,6 +8,7 @@ import numpy as np
 
 from data.crystal import Crystal
 from data.errors import CrystalError
+from data.formula import is_element
 from data.sites import grouped
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ def from_pymatgen(structure: Structure, *, space_group_number: int = 1) -> Cryst
     for site in structure:
         displacement = site.properties.get("u_iso")
         for specie, occupancy in site.species.items():
-            symbol = getattr(specie, "symbol", None)
-            if symbol is None or getattr(specie, "Z", 0) < 1:
+            symbol = "H" if specie.symbol in ("D", "T") else str(specie.symbol)
+            if not is_element(symbol):
                 raise CrystalError(f"species {specie} is no element; replace it or leave it out")
-            species.append("H" if symbol in ("D", "T") else str(symbol))
+            species.append(symbol)
             occupancies.append(float(occupancy))
             fractional.append([float(x) for x in site.frac_coords])
             u_iso.append(np.nan if displacement is None else float(displacement))
