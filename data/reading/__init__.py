@@ -6,6 +6,8 @@ import stat
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from data.errors import PatternError
 from data.pattern import Pattern
 from data.radiation import Radiation
@@ -17,6 +19,8 @@ __all__ = ["MAX_BYTES", "read_pattern"]
 
 MAX_BYTES = 256 * 2**20
 """Larger files are refused before they are read; no powder pattern comes near it."""
+
+MAX_LINES = 5_000_000
 
 
 def read_pattern(path: Path | str, *, radiation: Radiation | None = None) -> Pattern:
@@ -39,8 +43,8 @@ def read_pattern(path: Path | str, *, radiation: Radiation | None = None) -> Pat
     name = "standard input" if str(path) == "-" else Path(path).name or str(path)
     try:
         data = _standard_input() if str(path) == "-" else _bytes(Path(path))
-        scan = _scan(data, Path(path))
-        return to_pattern(scan, name, radiation)
+        with np.errstate(all="ignore"):  # what overflows is not finite, and refused as that
+            return to_pattern(_scan(data, Path(path)), name, radiation)
     except PatternError as error:
         message = str(error)
         if message.startswith(f"{name}: "):
@@ -52,6 +56,8 @@ def _scan(data: bytes, path: Path) -> Scan:
     if is_zip(data) or is_bruker_raw(data):
         return vendor.read_binary(data, path.name)
     words = decode(data)
+    if words.count("\n") > MAX_LINES:
+        raise PatternError(f"has more than {MAX_LINES:,} lines; give one powder pattern")
     match content_of(words):
         case "xrdml":
             return xrdml.read_xrdml(words)

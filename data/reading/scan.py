@@ -64,8 +64,7 @@ def place(kind: AxisKind, values: NDArray[np.float64]) -> tuple[Axis, NDArray[np
         case "q_nm":
             return "q", values / 10.0
         case "d":
-            with np.errstate(divide="ignore"):
-                return "q", 2 * np.pi / values
+            return "q", 2 * np.pi / values
 
 
 def to_pattern(scan: Scan, name: str, given: Radiation | None) -> Pattern:
@@ -80,9 +79,7 @@ def to_pattern(scan: Scan, name: str, given: Radiation | None) -> Pattern:
         PatternError: the scan is no pattern.
     """
     _check(scan)
-    with np.errstate(all="ignore"):
-        scan = _merged(_ascending(_positive(scan)))
-        scan = _with_usable_esd(scan)
+    scan = _with_usable_esd(_merged(_ascending(_positive(scan))))
     radiation, source, warnings = _settle(scan, given)
     return Pattern(
         axis=scan.axis,

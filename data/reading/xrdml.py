@@ -106,9 +106,8 @@ def _counts(data: Element) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         factors = np.ones_like(values)
     if source.get("unit") == "cps":
         values = values * _seconds(data, len(values))
-    with np.errstate(over="ignore", invalid="ignore"):
-        counts = values * factors if raw is not None else values
-        return counts, counts * factors
+    counts = values * factors if raw is not None else values
+    return counts, counts * factors
 
 
 def _seconds(data: Element, points: int) -> NDArray[np.float64] | float:

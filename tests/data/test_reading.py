@@ -179,6 +179,11 @@ def test_more_than_the_limit_on_the_standard_input_is_refused(
         read_pattern("-")
 
 
+def test_far_too_many_lines_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(reading, "MAX_LINES", 1000)
+    assert "more than 1,000 lines" in refusal(tmp_path, b"1 2\n" * 2000)
+
+
 @pytest.mark.parametrize(
     "content, reason",
     [
@@ -212,6 +217,7 @@ def test_bad_files_are_refused_in_one_line(content: bytes, reason: str, tmp_path
         ("inf", "not finite"),
         ("-3.5", "negative counts"),
         ("1e300", "no counts"),
+        ("1e999", "not finite"),
         ("abc", "line 8"),
     ],
 )
