@@ -29,7 +29,11 @@ def test_reduced_formulas(composition: dict[str, float], formula: str) -> None:
     assert reduced_formula(composition) == formula
 
 
-@given(st.dictionaries(st.sampled_from(SYMBOLS), st.integers(1, 40), min_size=2, max_size=5))
+# pymatgen warns of the noble gases that have no electronegativity.
+REACTIVE = sorted(set(SYMBOLS) - {"He", "Ne", "Ar"})
+
+
+@given(st.dictionaries(st.sampled_from(REACTIVE), st.integers(1, 40), min_size=2, max_size=5))
 def test_whole_amounts_reduce_as_pymatgen_has_them(composition: dict[str, int]) -> None:
     expected = Composition(composition).get_integer_formula_and_factor()[1]
     parsed = parse_formula(reduced_formula(composition))

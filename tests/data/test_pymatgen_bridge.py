@@ -42,7 +42,7 @@ def test_displacements_travel() -> None:
 
 
 def test_charges_are_dropped_and_deuterium_is_hydrogen() -> None:
-    structure = Structure(Lattice.cubic(4), ["Na+", "D"], [[0, 0, 0], [1.5, -0.25, 0.5]])
+    structure = Structure(Lattice.cubic(4), ["Na+", "D"], np.array([[0, 0, 0], [1.5, -0.25, 0.5]]))
     crystal = from_pymatgen(structure)
     assert crystal.species == ("Na", "H")
     np.testing.assert_allclose(crystal.fractional[1], [0.5, 0.75, 0.5])
