@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import CrystalError
@@ -16,6 +18,8 @@ from data.sources.stream import SourceStream
 
 FOLDER = Path(__file__).parent
 CRYSTALS = FOLDER / "crystals.parquet"
+
+_REMEDY = "reinstall braggle"
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,22 @@ def bundled_records() -> Iterator[Record]:
     """Every crystal that ships, in the order of the file.
 
     Raises:
-        CrystalError: the file is damaged; reinstalling brings it back.
+        CrystalError: the file is missing or damaged; reinstalling brings it back.
     """
-    for item in read_packed(CRYSTALS):
-        if not isinstance(item, Record):
-            raise CrystalError(f"{item}; the bundled crystals are damaged, reinstall braggle")
-        yield item
+    with _whole():
+        for item in read_packed(CRYSTALS):
+            if not isinstance(item, Record):
+                raise CrystalError(f"{item}; {_REMEDY}")
+            yield item
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise CrystalError(f"{CRYSTALS}: damaged ({reason}); {_REMEDY}") from None
 
 
 def examples() -> dict[str, Example]:
@@ -67,6 +81,6 @@ def example_patterns() -> dict[str, Path]:
 
 def bundled_stream() -> SourceStream:
     """The bundled crystals as a source that knows its length."""
-    with pq.ParquetFile(CRYSTALS) as file:
+    with _whole(), pq.ParquetFile(CRYSTALS) as file:
         rows = file.metadata.num_rows
     return SourceStream("bundled", bundled_records(), rows)

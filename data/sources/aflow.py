@@ -49,7 +49,7 @@ def _crystal(structure: dict[str, Any], space_group_number: int) -> Crystal:
         lattice=np.array(structure["lattice"]["matrix"], dtype=np.float64),
         species=tuple(share["element"] for _, share in species),
         occupancies=np.array([share["occu"] for _, share in species], dtype=np.float64),
-        fractional=fractional - np.floor(fractional + 1e-9),
+        fractional=np.maximum(fractional - np.floor(fractional + 1e-9), 0.0),
         u_iso_angstrom2=np.full(len(species), np.nan),
         space_group_number=space_group_number,
     )

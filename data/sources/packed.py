@@ -59,7 +59,7 @@ def _row(record: Record) -> dict[str, Any]:
         "reference": source.reference,
         "licence": source.licence,
         "space_group_number": crystal.space_group_number,
-        "lattice_angstrom": crystal.lattice.round(9).ravel(),
+        "lattice_angstrom": crystal.lattice.round(12).ravel(),
         "atomic_numbers": [gemmi.Element(symbol).atomic_number for symbol in crystal.species],
         "coordinates": integers.ravel().astype(np.int32),
         "occupancies": None if (crystal.occupancies == 1.0).all() else crystal.occupancies,
