@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from data.preparation import Prepared
 from search.profile_fit import ProfileFits
 
-FEATURES = ("misfit", "unexplained", "lacking", "strain", "zero_shift", "lines")
+FEATURES = ("misfit", "unexplained", "lacking", "strain", "zero_shift")
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,5 @@ def features(fits: ProfileFits) -> NDArray[np.float64]:
             fits.lacking,
             100 * np.abs(fits.strain),
             10 * np.abs(fits.zero_shift_deg),
-            np.log1p(fits.lines),
         ]
     )

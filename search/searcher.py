@@ -135,20 +135,28 @@ class Searcher:
         pattern: Pattern,
         *,
         filters: Filters | None = None,
+        rows: NDArray[np.int64] | None = None,
         first_stage: FirstStage = "auto",
         shortlist: int = SHORTLIST,
     ) -> Ranking:
-        """Find, fit and order the entries of a pattern; arguments and errors as for `lookup`."""
+        """Find, fit and order the entries of a pattern.
+
+        Args:
+            pattern, filters, first_stage: as for `lookup`.
+            rows: entries to look among, joined with the filters; all when None.
+            shortlist: entries that are fitted.
+
+        Raises:
+            QueryError: as for `lookup`.
+        """
         timings: dict[str, float] = {}
         start = perf_counter()
-        rows = None
         if filters:
-            rows = self.library.select(filters)
-            if len(rows) == 0:
-                raise QueryError(
-                    f"{self.library.path}: no entry passes the filters; ask for less"
-                )
+            passed = self.library.select(filters)
+            rows = passed if rows is None else np.intersect1d(rows, passed)
             timings["filters"] = 1e3 * (perf_counter() - start)
+        if rows is not None and len(rows) == 0:
+            raise QueryError(f"{self.library.path}: no entry passes the filters; ask for less")
         start = perf_counter()
         prepared = prepare(pattern)
         if len(prepared.peaks) == 0:

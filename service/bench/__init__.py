@@ -1,0 +1,1 @@
+"""What `braggle bench` measures."""

@@ -1,0 +1,214 @@
+"""`braggle bench lookup`: how often a measured pattern finds its crystal, beside a control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.canonical import standardize
+from data.cif import read_cif
+from data.errors import BraggleError, QueryError
+from data.pattern import Pattern
+from data.reading import read_pattern
+from data.record import Record
+from indexer.library import Library
+from search.agreement import NOTIONS, Identity
+from search.searcher import FirstStage, Searcher
+from service.bench.masked_cosine import MaskedCosine
+from service.bench.provenance import provenance
+from service.bench.truth import Answers, TruthTable
+
+HITS = (1, 5, 10, 50)
+STAGE_HITS = (1, 10, 50, 200)
+MISSED = 10**9
+
+Chemistry = Literal["none", "elements"]
+Advance = Callable[[int, int], None]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A folder with one pattern and the crystal of its truth."""
+
+    name: str
+    pattern: Path
+    truth: Path
+
+
+@dataclass
+class _Ranks:
+    """Rank from 0 of the first hit of each query, by what was ranked and notion."""
+
+    by: dict[str, dict[str, list[int]]] = field(default_factory=dict)
+
+    def note(self, what: str, order: Rows, answers: Answers) -> None:
+        for notion in NOTIONS:
+            hits = np.flatnonzero(answers.right[notion][order])
+            self._list(what, notion).append(int(hits[0]) if len(hits) else MISSED)
+
+    def fail(self, what: str) -> None:
+        for notion in NOTIONS:
+            self._list(what, notion).append(MISSED)
+
+    def table(self, what: str, notion: str, depths: Sequence[int]) -> dict[str, float]:
+        ranks = np.array(self._list(what, notion), dtype=float)
+        if len(ranks) == 0:
+            return {}
+        table = {f"hit@{depth}": round(float((ranks < depth).mean()), 4) for depth in depths}
+        table["mrr"] = round(float((1 / (1 + ranks)).mean()), 4)
+        return table
+
+    def _list(self, what: str, notion: str) -> list[int]:
+        return self.by.setdefault(what, {}).setdefault(notion, [])
+
+
+def find_cases(folder: Path) -> list[Case]:
+    """Every folder below that holds one CIF and one pattern beside it.
+
+    Raises:
+        QueryError: there is none.
+    """
+    cases = []
+    for place in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
+        files = sorted(f for f in place.iterdir() if f.is_file() and not f.name.startswith("."))
+        truths = [f for f in files if f.suffix.lower() == ".cif"]
+        patterns = [f for f in files if f.suffix.lower() not in (".cif", ".md", ".json")]
+        if len(truths) == 1 and len(patterns) == 1:
+            cases.append(Case(place.name, patterns[0], truths[0]))
+    if not cases:
+        raise QueryError(
+            f"{folder}: no cases; a case is a folder with one pattern file and one CIF of its truth"
+        )
+    return cases
+
+
+def bench_lookup(
+    queries: Path,
+    library: Library,
+    *,
+    chemistry: Chemistry = "none",
+    independent: bool = False,
+    first_stage: FirstStage = "auto",
+    control: bool = True,
+    advance: Advance | None = None,
+) -> dict[str, Any]:
+    """Look every case up and count hits, by stage and beside the masked cosine.
+
+    Args:
+        queries: folder of cases.
+        library: to look up in.
+        chemistry: "elements" allows only entries made of the truth's elements.
+        independent: leave the truth and entries with its cell out, and count only cases that
+            still have a strict equivalent.
+        first_stage: as for `Searcher.lookup`.
+        control: whether the control runs, too.
+        advance: called with done and total.
+
+    Raises:
+        QueryError: no cases.
+    """
+    cases = find_cases(queries)
+    searcher = Searcher(library)
+    truths = TruthTable(library)
+    cosine = MaskedCosine(library.lines) if control else None
+    ranks, per_query, times = _Ranks(), [], []
+    failed = 0
+    for done, case in enumerate(cases):
+        if advance:
+            advance(done, len(cases))
+        truth = _truth(case)
+        answers = truths.answers(truth)
+        allowed = np.ones(len(library), dtype=bool)
+        if chemistry == "elements":
+            allowed &= truths.made_of(truth)
+        if independent:
+            allowed &= ~answers.copies
+            if not (answers.right["strict"] & allowed).any():
+                continue
+        rows = None if allowed.all() else np.flatnonzero(allowed)
+        start = perf_counter()
+        try:
+            pattern = read_pattern(case.pattern)
+            found, seconds = _full(searcher, pattern, rows, first_stage)
+        except BraggleError as error:
+            failed += 1
+            for what in ("all", "exhaustive", searcher.channel.id, "masked_cosine"):
+                ranks.fail(what)
+            per_query.append({"query": case.name, "failed": str(error)})
+            continue
+        times.append(1e3 * seconds)
+        ranks.note("all", found, answers)
+        for what, order in _stages(searcher, pattern, rows):
+            ranks.note(what, order, answers)
+        if cosine:
+            score = cosine.scores(pattern)
+            order = np.argsort(-np.where(allowed, score, -1.0), kind="stable")
+            ranks.note("masked_cosine", order, answers)
+        per_query.append(
+            {
+                "query": case.name,
+                "seconds": round(perf_counter() - start, 3),
+                "first": library.ids[found[0]],
+                "first_formula": library.entry(int(found[0])).formula,
+                **{f"rank_{notion}": _rank(ranks.by["all"][notion][-1]) for notion in NOTIONS},
+            }
+        )
+    if advance:
+        advance(len(cases), len(cases))
+    return {
+        "benchmark": "lookup",
+        "queries": len(per_query),
+        "failed": failed,
+        "chemistry": chemistry,
+        "independent": independent,
+        **{notion: ranks.table("all", notion, HITS) for notion in NOTIONS},
+        "median_ms": round(float(np.median(times)), 1) if times else None,
+        "p95_ms": round(float(np.percentile(times, 95)), 1) if times else None,
+        "first_stage": {
+            what: {notion: ranks.table(what, notion, STAGE_HITS) for notion in NOTIONS}
+            for what in ("exhaustive", searcher.channel.id)
+        },
+        "controls": {
+            "masked_cosine": {
+                notion: ranks.table("masked_cosine", notion, HITS) for notion in NOTIONS
+            }
+            if control
+            else None
+        },
+        **provenance(library),
+        "per_query": per_query,
+    }
+
+
+def _truth(case: Case) -> Identity:
+    for block in read_cif(case.truth):
+        if isinstance(block, Record):
+            return Identity.of(standardize(block.crystal).crystal)
+    raise QueryError(f"{case.truth}: the crystal of the truth cannot be read")
+
+
+def _full(
+    searcher: Searcher, pattern: Pattern, rows: Rows | None, first_stage: FirstStage
+) -> tuple[Rows, float]:
+    start = perf_counter()
+    ranking = searcher.rank(pattern, rows=rows, first_stage=first_stage)
+    return ranking.rows, perf_counter() - start
+
+
+def _stages(searcher: Searcher, pattern: Pattern, rows: Rows | None) -> Iterator[tuple[str, Rows]]:
+    from data.preparation import prepare
+
+    prepared = prepare(pattern)
+    for what, kind in (("exhaustive", "exhaustive"), (searcher.channel.id, "vectors")):
+        yield what, searcher.first_stage(prepared, rows, kind, max(STAGE_HITS))  # type: ignore[arg-type]
+
+
+def _rank(rank: int) -> int | None:
+    return None if rank == MISSED else rank + 1
