@@ -28,7 +28,7 @@ bench: $(STAMP)
 	$(BIN)/braggle bench speed
 
 docs: $(STAMP)
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Braggle needs Python 3.11 or later; name one with PYTHON=...")'

@@ -2,6 +2,107 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
-app = typer.Typer(name="bench", no_args_is_help=True, rich_markup_mode=None, help="Measure.")
+from service.commands.options import Json, LibraryName, verb
+from service.commands.search import FirstStage, open_library
+from service.terminal import emit, progress_bar, show
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(
+    name="bench",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Measure how well and how fast patterns are named.",
+)
+
+COLUMNS = ("hit@1", "hit@5", "hit@10", "hit@50", "hit@200", "mrr")
+
+
+class Chemistry(StrEnum):
+    """What is known of the sample's elements."""
+
+    NONE = "none"
+    ELEMENTS = "elements"
+
+
+@app.command()
+@verb
+def lookup(
+    queries: Annotated[
+        Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
+    ],
+    *,
+    library: LibraryName = None,
+    chemistry: Annotated[
+        Chemistry, typer.Option(help="elements allows only entries of the truth's elements.")
+    ] = Chemistry.NONE,
+    independent: Annotated[
+        bool,
+        typer.Option(
+            "--independent", help="Leave the truth and every entry with its cell out of the answer."
+        ),
+    ] = False,
+    first_stage: Annotated[
+        FirstStage, typer.Option(help="How the entries to fit are found; auto goes by size.")
+    ] = FirstStage.AUTO,
+    control: Annotated[
+        bool, typer.Option(help="Measure the masked cosine of rendered patterns, too.")
+    ] = True,
+    json: Json = False,
+) -> None:
+    """Count how often measured patterns find their crystal, beside a control."""
+    from service.bench.lookup import bench_lookup
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        result = bench_lookup(
+            queries,
+            opened,
+            chemistry=chemistry.value,
+            independent=independent,
+            first_stage=first_stage.value,
+            control=control,
+            advance=lambda done, total: progress(done, total, "queries"),
+        )
+    if json:
+        emit(result)
+    else:
+        show(_lookup_table(result))
+
+
+def _lookup_table(result: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    rows = {f"look-up, {notion}": result[notion] for notion in ("strict", "species", "twin")}
+    stages = {
+        **result["first_stage"],
+        "control: masked cosine": result["controls"]["masked_cosine"],
+    }
+    rows |= {f"{stage}, strict": table["strict"] for stage, table in stages.items() if table}
+    columns = [key for key in COLUMNS if any(key in row for row in rows.values())]
+    table = Table(
+        title=f"{result['queries']} queries, {result['failed']} failed, "
+        f"{result['library']['entries']} entries, "
+        f"median {result['median_ms']} ms, p95 {result['p95_ms']} ms",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *(_figure(key, row.get(key)) for key in columns))
+    return table
+
+
+def _figure(key: str, share: float | None) -> str:
+    if share is None:
+        return ""
+    return f"{share:.3f}" if key == "mrr" else f"{100 * share:.1f} %"

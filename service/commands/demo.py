@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.commands.library import Joined
 from service.commands.options import Json, verb
 from service.terminal import emit, progress_bar, say, show
 
@@ -62,4 +63,4 @@ def _library(path: Path) -> Library:
             say(f"Building anew: {error}")
     say(f"Building a library of the bundled crystals in {path}; this takes a few minutes, once")
     with progress_bar() as progress:
-        return Library.build(bundled_stream(), path, replace=True, progress=progress)
+        return Library.build(Joined([bundled_stream()]), path, replace=True, progress=progress)

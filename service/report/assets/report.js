@@ -199,7 +199,7 @@
         svg.push(`<path class="ticks k${paint(hit.rank)}" d="${marks}"/>`);
       }
       if (withDifference) this.drawDifference(svg, focus, from, Math.min(to, this.end), differenceTop);
-      if (this.end < to) {
+      if (this.end < to - 5) {
         const x = toX(this.p[this.end]);
         svg.push(`<path class="limit" d="M${x.toFixed(1)} ${top}V${floor}"/>`);
         svg.push(`<text class="halo" x="${(x + 6).toFixed(1)}" y="${top + 12}">not compared</text>`);
