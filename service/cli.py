@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands import bench, demo, doctor, library, search
+from service.commands import bench, demo, doctor, library, search, similar
 
 app = typer.Typer(
     name="braggle",
@@ -41,6 +41,7 @@ def braggle(
 app.command()(demo.demo)
 app.add_typer(library.app)
 app.command()(search.search)
+app.command()(similar.similar)
 app.add_typer(bench.app)
 app.command()(doctor.doctor)
 

@@ -1,4 +1,4 @@
-"""`braggle search` and `braggle similar`: patterns or a crystal in, hits out."""
+"""`braggle search`: measured patterns in, named phases out."""
 
 from __future__ import annotations
 

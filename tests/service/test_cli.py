@@ -126,6 +126,16 @@ def test_a_report_is_written(braggle: Braggle, rutile: Path, tmp_path: Path) -> 
     assert (tmp_path / "out" / "report.html").read_text("utf-8").count("<section") == 2
 
 
+def test_crystals_like_a_crystal(braggle: Braggle, cifs: Path) -> None:
+    result = braggle("similar", cifs / "rutile.cif", "--json")
+    assert result.exit_code == 0
+    entries = json.loads(result.stdout)["entries"]
+    assert [one["same_crystal"] for one in entries[:2]] == [True, False]
+    assert entries[0]["formula"] == "TiO2"
+    text = (cifs / "rutile.cif").read_text("utf-8")
+    assert "(the same crystal)" in braggle("similar", "-", stdin=text).stdout
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -156,6 +166,8 @@ def test_bad_usage_exits_with_2(braggle: Braggle, words: list[str], said: str) -
         ),
         (["search", "x.xy", "-l", "."], "braggle: "),
         (["library", "info", "-l", "file"], "braggle: "),
+        (["similar", "none.cif"], "none.cif"),
+        (["similar", "nowhere.cif"], "nowhere.cif"),
         (["library", "build", "nowhere.cif", "--into", "new"], "nowhere.cif: no such source"),
         (["library", "build", "none.cif", "--into", "new"], "none.cif"),
     ],
