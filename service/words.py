@@ -19,7 +19,7 @@ _WAVELENGTH = {
     "assumed": "assumed, the file does not say",
 }
 
-_FORMULA = re.compile(r"(?=.*\d)(?:[A-Z][a-z]?[\d.]*|[()\s])+")
+_FORMULA = re.compile(r"(?=.*\d)(?:[A-Z][a-z]?[\d.]*|\)[\d.]*|[(\s])+")
 
 CLOSE = 0.2
 """A second hit at least this share as probable as the first is a rival."""

@@ -59,6 +59,7 @@ def test_a_failure_names_file_and_reason_in_one_line() -> None:
         (("O4 Pb S", "Anglesite"), "Anglesite"),
         (("IWV",), "IWV"),
         (("Pb (S O4)",), "PbSO4"),
+        (("Ca2Ce8(SiO4)6O2",), "PbSO4"),
     ],
 )
 def test_a_formula_is_no_name(
