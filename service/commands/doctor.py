@@ -19,7 +19,7 @@ PACKAGES = (
     "numba",
     "gemmi",
     "moyopy",
-    "pymatgen",
+    "pymatgen-core",
     "pyarrow",
     "pylance",
     "lancedb",
