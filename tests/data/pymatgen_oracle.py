@@ -23,10 +23,10 @@ MOTT_BETHE = 41.78214
 def our_form_factors(elements: set[str]) -> dict[str, Floats]:
     """Our form factors in the form that pymatgen takes, f = Z - 41.78214·s²·Σ a·exp(-b·s²).
 
-    (1 - exp(-b·s²)) / s² is the integral of exp(-t·s²) over t from 0 to b, which eight
+    (1 - exp(-b·s²)) / s² is the integral of exp(-t·s²) over t from 0 to b, which 32
     Gauss-Legendre nodes give to 1e-9 here.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(8)
+    nodes, weights = np.polynomial.legendre.leggauss(32)
     table = {}
     for symbol in elements:
         row = GAUSSIANS[atomic_numbers([symbol])[0]]
