@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data.pattern import Pattern
 from data.record import Source
+from indexer.entry import Entry
 
 Verdict = Literal["match", "ambiguous", "no-confident-match"]
 
@@ -111,3 +112,22 @@ class LookupResult:
     verdict: Verdict
     hits: tuple[Hit, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarEntry:
+    """An entry whose diffraction is like that of a given crystal.
+
+    Attributes:
+        rank: from 1.
+        similarity: cosine of the two in the physical channel, best over strains, 0 to 1.
+        same_crystal: whether it is the given crystal itself.
+        strain_percent: change of the given crystal's lengths at which it is most similar.
+        entry: what the library knows of it.
+    """
+
+    rank: int
+    similarity: float
+    same_crystal: bool
+    strain_percent: float
+    entry: Entry

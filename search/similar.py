@@ -1,0 +1,38 @@
+"""A crystal in, entries whose diffraction is like its own out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data.canonical import crystal_id, standardize
+from data.crystal import Crystal
+from data.diffraction import lines_of
+from data.lines import Lines, LinesTable
+from indexer.library import Library
+from indexer.physical import PhysicalChannel
+from search.result import SimilarEntry
+
+
+def similar(library: Library, crystal: Crystal, *, top: int = 20) -> tuple[SimilarEntry, ...]:
+    """Entries like a crystal, best first; the crystal itself is among them if the library has it.
+
+    Isotypes come first: what counts is where the lines are, up to a strain of a percent, and how
+    strong, not which elements make them.
+    """
+    channel = PhysicalChannel()
+    standard = standardize(crystal)
+    own = lines_of(standard.crystal, operations=(standard.rotations, standard.translations))
+    strains = np.asarray(channel.strains)
+    stretched = [
+        Lines(own.inv_d2 / (1 + strain) ** 2, own.strength, own.hkl) for strain in strains
+    ]
+    questions = channel.embed_lines(LinesTable.of(stretched))
+    rows, scores = library.nearest(channel.id, questions, top)
+    best = strains[np.argmax(library.vectors(channel.id)[rows] @ questions.T, axis=1)]
+    identifier = crystal_id(standard)
+    return tuple(
+        SimilarEntry(rank, float(score), entry.id == identifier, 100 * float(strain), entry)
+        for rank, (entry, score, strain) in enumerate(
+            zip(library.entries(rows), scores, best, strict=True), start=1
+        )
+    )
