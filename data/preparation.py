@@ -7,12 +7,14 @@ retrieval trained on simulated patterns fail on measured ones.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pybaselines.utils import ParameterWarning
 from pybaselines.whittaker import arpls
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from data.errors import PatternError
@@ -25,6 +27,10 @@ only cost time."""
 ARPLS_STIFFNESS = 1e5
 """Penalty of the asymmetrically reweighted baseline on the working grid. With about five points a
 peak width it follows humps wider than some twenty widths and leaves peaks alone."""
+
+NOISE_WINDOW, NOISE_QUARTILE = 9, 0.544
+"""Points over which noise is compared with counts, enough to average where few were counted and
+few enough to fit between peaks; and what the lower quartile of windows then shows of it."""
 
 PEAK_SIGNIFICANCE = 4.0
 """A peak stands this many standard uncertainties out of the smoothed net curve."""
@@ -99,7 +105,7 @@ def prepare(pattern: Pattern) -> Prepared:
     second differences of the curve show (counts may be rates, or smoothed).
 
     Raises:
-        PatternError: the pattern has no usable range.
+        PatternError: fewer than 20 points lie between 0.2 and 179° 2θ.
     """
     wavelengths: tuple[float, ...] = (pattern.wavelength_angstrom,)
     weights: tuple[float, ...] = (1.0,)
@@ -110,15 +116,17 @@ def prepare(pattern: Pattern) -> Prepared:
     two_theta = pattern.two_theta_deg[usable]
     counts = pattern.counts[usable]
     if len(two_theta) < 20:
-        raise PatternError(f"{pattern.name}: fewer than 20 points lie at a usable angle")
+        raise PatternError(
+            f"{pattern.name}: {len(two_theta)} points lie between 0.2 and 179° 2θ and at least 20 "
+            "are needed; check the axis and the wavelength"
+        )
     sigma = _noise(counts, None if pattern.esd is None else pattern.esd[usable])
 
     measured_step = float(np.median(np.diff(two_theta)))
     width = _typical_fwhm(two_theta, counts, sigma, measured_step)
     step = max(width / POINTS_PER_FWHM, measured_step)
     two_theta, counts, sigma = _regrid(two_theta, counts, sigma, step)
-    background, _ = arpls(counts, lam=ARPLS_STIFFNESS, max_iter=40, tol=2e-3)
-    background = np.minimum(background, np.maximum(counts.max(), 1.0))
+    background = _background(counts)
     net = counts - background
     q = 4 * np.pi * np.sin(np.radians(two_theta / 2)) / wavelengths[0]
     peaks = _find_peaks(two_theta, net, sigma, width, wavelengths)
@@ -139,16 +147,30 @@ def prepare(pattern: Pattern) -> Prepared:
 
 def _noise(counts: _FLOAT, esd: _FLOAT | None) -> _FLOAT:
     """Standard uncertainty of each count. Shape (n,)."""
+    if esd is not None:
+        known = np.isfinite(esd) & (esd > 0)
+        if known.mean() > 0.9:
+            return np.where(known, esd, np.median(esd[known]))
     second = (counts[:-2] - 2 * counts[1:-1] + counts[2:]) / np.sqrt(6.0)
-    if esd is not None and (esd > 0).mean() > 0.9:
-        return np.where(esd > 0, esd, np.median(esd[esd > 0]))
-    floor = max(float(np.percentile(counts, 5)), 1e-3 * float(counts.max()), 1e-12)
-    poisson = np.maximum(counts, floor)
-    # A median of χ² with one degree of freedom is 0.455.
-    gain = float(np.median(second**2 / poisson[1:-1])) / 0.4549
+    square = uniform_filter1d(second**2, NOISE_WINDOW)
+    mean = uniform_filter1d(counts[1:-1], NOISE_WINDOW)
+    highest = float(counts.max())
+    counted = mean > 1e-9 * highest
+    # Peaks bend the curve: the windows between them tell.
+    shown = np.quantile(square[counted] / mean[counted], 0.25) if highest > 0 else 0.0
     # Smoothed curves show no noise at all; trust them to one part in a thousand, not further.
-    gain = max(gain, 1e-6 * float(counts.max()))
-    return np.sqrt(gain * poisson)
+    gain = max(float(shown) / NOISE_QUARTILE, 1e-6 * highest)
+    floor = max(float(np.percentile(counts, 5)), 1e-3 * highest, 1e-12)
+    return np.sqrt(gain * np.maximum(counts, floor))
+
+
+def _background(counts: _FLOAT) -> _FLOAT:
+    """Counts that are not of peaks, nowhere above the highest point. Shape (n,)."""
+    with warnings.catch_warnings():
+        # A curve without noise or background leaves no points to fit; the last baseline stands.
+        warnings.simplefilter("ignore", ParameterWarning)
+        background, _ = arpls(counts, lam=ARPLS_STIFFNESS, max_iter=40, tol=2e-3)
+    return np.asarray(np.minimum(background, max(float(counts.max()), 1.0)))
 
 
 def _typical_fwhm(two_theta: _FLOAT, counts: _FLOAT, sigma: _FLOAT, step: float) -> float:
