@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -76,20 +76,21 @@ def progress_bar() -> Iterator[Callable[[int, int | None, str], None]]:
         console=_console(stderr=True),
     )
     tasks: dict[str, Any] = {}
-    begun = time.monotonic()
-    started = False
+    start = threading.Timer(PATIENCE_S, bar.start)
+    start.daemon = True
 
     def report(done: int, total: int | None, stage: str) -> None:
-        nonlocal started
+        if not tasks:
+            start.start()
         if stage not in tasks:
             tasks[stage] = bar.add_task(stage, total=total)
         bar.update(tasks[stage], completed=done, total=total)
-        if not started and time.monotonic() - begun > PATIENCE_S:
-            bar.start()
-            started = True
 
     try:
         yield report
     finally:
-        if started:
+        start.cancel()
+        if tasks:
+            start.join()
+        if bar.live.is_started:
             bar.stop()

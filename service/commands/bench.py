@@ -77,6 +77,43 @@ def lookup(
         show(_lookup_table(result))
 
 
+@app.command()
+@verb
+def speed(*, json: Json = False) -> None:
+    """Time the calculation of lines beside pymatgen, in one run."""
+    from service.bench.speed import bench_speed
+
+    with progress_bar() as progress:
+        progress(0, None, "timing")
+        result = bench_speed()
+    if json:
+        emit(result)
+    else:
+        show(_speed_table(result["simulation"]))
+
+
+def _speed_table(cases: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="processor time for a crystal", box=None, pad_edge=False)
+    for name in ("case", "symmetry"):
+        table.add_column(name)
+    for name in ("crystals", "atoms", "pymatgen ms", "braggle ms", "times faster"):
+        table.add_column(name, justify="right")
+    for case, figures in cases.items():
+        for way, ms in figures["braggle_ms"].items():
+            table.add_row(
+                case.replace("_", " "),
+                way.removeprefix("symmetry_"),
+                str(figures["crystals"]),
+                f"{figures['atoms']:.1f}",
+                f"{figures['pymatgen_ms']:.2f}",
+                f"{ms:.4f}",
+                f"{figures['times_faster'][way]:.0f}",
+            )
+    return table
+
+
 def _lookup_table(result: dict[str, Any]) -> Table:
     from rich.table import Table
 

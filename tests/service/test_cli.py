@@ -266,6 +266,32 @@ def test_doctor_finds_what_is_there(braggle: Braggle) -> None:
     assert "numpy" in findings
 
 
+def test_a_benchmark_counts_hits(
+    braggle: Braggle, cifs: Path, rutile: Path, tmp_path: Path
+) -> None:
+    for name, pattern in {"good": rutile.read_text(), "bad": "no pattern"}.items():
+        case = tmp_path / "queries" / name
+        case.mkdir(parents=True)
+        (case / "pattern.xy").write_text(pattern)
+        (case / "truth.cif").write_text((cifs / "rutile.cif").read_text("utf-8"), "utf-8")
+    result = braggle("bench", "lookup", "queries", "--json")
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    assert (figures["queries"], figures["failed"]) == (2, 1)
+    assert figures["strict"]["hit@1"] == 0.5
+    assert figures["controls"]["masked_cosine"]["strict"]["hit@1"] == 0.5
+    assert figures["library"]["entries"] == 6
+    table = braggle("bench", "lookup", "queries", "--no-control", "--chemistry", "elements").stdout
+    assert "2 queries, 1 failed, 6 entries" in table
+    assert "masked cosine" not in table
+
+
+def test_a_benchmark_without_cases_says_what_a_case_is(braggle: Braggle) -> None:
+    result = braggle("bench", "lookup", "nowhere")
+    assert result.exit_code == 1
+    assert "nowhere: no cases; a case is a folder" in result.stderr
+
+
 def test_the_version_is_said(braggle: Braggle) -> None:
     assert braggle("--version").stdout.startswith("braggle 0.")
 
