@@ -8,7 +8,7 @@ retrieval trained on simulated patterns fail on measured ones.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,9 @@ class Peaks:
     def __len__(self) -> int:
         return len(self.q_inv_angstrom)
 
+    def __getitem__(self, part: slice) -> Peaks:
+        return Peaks(*(getattr(self, field.name)[part] for field in fields(self)))
+
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
@@ -94,6 +97,17 @@ class Prepared:
     def step_deg(self) -> float:
         """Distance of two points in degrees 2θ."""
         return float(self.two_theta_deg[1] - self.two_theta_deg[0])
+
+    def up_to(self, q_inv_angstrom: float) -> Prepared:
+        """The part of it below a Q in 1/Å; itself when all of it is."""
+        points = int(np.searchsorted(self.q_inv_angstrom, q_inv_angstrom))
+        if points == len(self.q_inv_angstrom):
+            return self
+        part = slice(points)
+        curves = ("two_theta_deg", "q_inv_angstrom", "counts", "net", "background", "sigma")
+        shorter = {name: getattr(self, name)[part] for name in curves}
+        peaks = self.peaks[: int(np.searchsorted(self.peaks.q_inv_angstrom, q_inv_angstrom))]
+        return replace(self, **shorter, peaks=peaks)
 
 
 def prepare(pattern: Pattern) -> Prepared:

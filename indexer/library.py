@@ -148,6 +148,11 @@ class Library:
         return self._published.version
 
     @property
+    def d_min_angstrom(self) -> float:
+        """How far the lines go."""
+        return self._published.d_min_angstrom
+
+    @property
     def channels(self) -> tuple[ChannelStamp, ...]:
         """What made the vectors."""
         return self._published.channels

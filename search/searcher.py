@@ -20,7 +20,7 @@ from indexer.library import Library
 from indexer.physical import PhysicalChannel
 from search.final_fit import FinalFit, final_fit
 from search.first_stage import StickIndex
-from search.profile_fit import ProfileFits, fit_profiles
+from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
 from search.ranking import Ranker
 from search.result import Fit, Hit, LookupResult, Overlay, Verdict
 from search.twins import group_twins
@@ -42,7 +42,8 @@ class Ranking:
     """The fitted entries of one query, best first.
 
     Attributes:
-        prepared: the query.
+        whole: the query.
+        prepared: what of it was compared.
         rows: in the library. Shape (n,).
         score: of the ranker. Shape (n,).
         probability: that the entry is the sample. Shape (n,).
@@ -50,6 +51,7 @@ class Ranking:
         timings_ms: by stage.
     """
 
+    whole: Prepared
     prepared: Prepared
     rows: NDArray[np.int64]
     score: NDArray[np.float64]
@@ -91,10 +93,12 @@ class Searcher:
             overlays: rows that come with curves to draw.
 
         Raises:
-            QueryError: no entry passes the filters, or the pattern shows no peaks.
+            QueryError: no entry passes the filters, or the pattern shows no peaks where the
+                library has lines.
+            PatternError: the pattern cannot be prepared.
         """
         ranking = self.rank(pattern, filters=filters, first_stage=first_stage)
-        prepared, timings = ranking.prepared, dict(ranking.timings_ms)
+        whole, prepared, timings = ranking.whole, ranking.prepared, dict(ranking.timings_ms)
         start = perf_counter()
         # Twins share a row, so more entries than rows are looked at.
         seen = np.arange(min(len(ranking.rows), 2 * top + 20))
@@ -114,13 +118,10 @@ class Searcher:
             hits.append(replace(members[0], confidence=confidence, twins=tuple(members[1:])))
         timings["final_fit"] = 1e3 * (perf_counter() - start)
         timings["total"] = sum(timings.values())
-        background = np.interp(
-            pattern.two_theta_deg, prepared.two_theta_deg, prepared.background
-        )
         return LookupResult(
             query=pattern,
-            background=background,
-            warnings=(*pattern.warnings, *self.library.warnings, *_cautions(prepared)),
+            background=_on_axis(whole, whole.background),
+            warnings=(*pattern.warnings, *self.library.warnings, *_cautions(whole, prepared)),
             library_path=str(self.library.path),
             library_version=self.library.version,
             library_entries=len(self.library),
@@ -142,12 +143,15 @@ class Searcher:
         """Find, fit and order the entries of a pattern.
 
         Args:
-            pattern, filters, first_stage: as for `lookup`.
+            pattern: as read.
+            filters: what else is known of the sample.
             rows: entries to look among, joined with the filters; all when None.
+            first_stage: as for `lookup`.
             shortlist: entries that are fitted.
 
         Raises:
             QueryError: as for `lookup`.
+            PatternError: as for `lookup`.
         """
         timings: dict[str, float] = {}
         start = perf_counter()
@@ -158,12 +162,8 @@ class Searcher:
         if rows is not None and len(rows) == 0:
             raise QueryError(f"{self.library.path}: no entry passes the filters; ask for less")
         start = perf_counter()
-        prepared = prepare(pattern)
-        if len(prepared.peaks) == 0:
-            raise QueryError(
-                f"{pattern.name}: no peak stands out of the noise; measure longer, or check that "
-                "the file holds counts against angle"
-            )
+        whole = prepare(pattern)
+        prepared = self.comparable(whole)
         timings["preparation"] = 1e3 * (perf_counter() - start)
         start = perf_counter()
         found = self.first_stage(prepared, rows, first_stage, shortlist)
@@ -175,8 +175,29 @@ class Searcher:
         probability = self.ranker.probabilities(score[order], prepared)
         timings["fit"] = 1e3 * (perf_counter() - start)
         return Ranking(
-            prepared, found[order], score[order], probability, fits.take(order), timings
+            whole, prepared, found[order], score[order], probability, fits.take(order), timings
         )
+
+    def comparable(self, whole: Prepared) -> Prepared:
+        """What of a query may be compared: the library's lines end at its smallest d.
+
+        Raises:
+            QueryError: there is no peak in it.
+        """
+        reach = 2 * np.pi / self.library.d_min_angstrom / (1 + STRAIN_LIMIT)
+        prepared = whole.up_to(reach)
+        name = whole.pattern.name
+        if len(whole.peaks) == 0:
+            raise QueryError(
+                f"{name}: no peak stands out of the noise; measure longer, or check that "
+                "the file holds counts against angle"
+            )
+        if len(prepared.peaks) == 0:
+            raise QueryError(
+                f"{name}: no peak lies at a d above {2 * np.pi / reach:.2f} Å, where the library "
+                "has lines; measure at smaller angles, or check the wavelength"
+            )
+        return prepared
 
     def first_stage(
         self,
@@ -195,9 +216,7 @@ class Searcher:
         return best if rows is None else rows[best]
 
 
-def _hit(
-    rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool
-) -> Hit:
+def _hit(rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool) -> Hit:
     fits, prepared = ranking.fits, ranking.prepared
     strain, zero = float(fits.strain[i]), float(fits.zero_shift_deg[i])
     final = final_fit(prepared, lines, strain=strain, zero_shift_deg=zero)
@@ -221,24 +240,30 @@ def _hit(
             missing_peaks=int(fits.missing_peaks[i]),
             unexplained_peaks=int(fits.unexplained_peaks[i]),
         ),
-        overlay=_overlay(prepared, lines, final, strain, zero) if draw else None,
+        overlay=_overlay(ranking, lines, final, strain, zero) if draw else None,
     )
 
 
 def _overlay(
-    prepared: Prepared, lines: Lines, final: FinalFit, strain: float, zero: float
+    ranking: Ranking, lines: Lines, final: FinalFit, strain: float, zero: float
 ) -> Overlay:
-    pattern = prepared.pattern
-    axis = pattern.two_theta_deg
+    whole, prepared = ranking.whole, ranking.prepared
+    excess = np.zeros_like(whole.background)
+    excess[: len(prepared.net)] = final.calculated - prepared.background
     sine = np.sqrt(lines.inv_d2) / 2 * prepared.wavelengths_angstrom[0] / (1 + strain)
     seen = sine < 1.0
     ticks = 2 * np.degrees(np.arcsin(sine[seen])) + zero
     inside = (ticks >= prepared.two_theta_deg[0]) & (ticks <= prepared.two_theta_deg[-1])
     return Overlay(
-        calculated=np.interp(axis, prepared.two_theta_deg, final.calculated),
+        calculated=_on_axis(whole, whole.background + excess),
         ticks_two_theta_deg=ticks[inside],
         ticks_hkl=lines.hkl[seen][inside],
     )
+
+
+def _on_axis(whole: Prepared, curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A curve over the even grid at the points of the pattern as read."""
+    return np.interp(whole.pattern.q_inv_angstrom, whole.q_inv_angstrom, curve)
 
 
 def _verdict(confidence: float) -> Verdict:
@@ -247,7 +272,13 @@ def _verdict(confidence: float) -> Verdict:
     return "ambiguous" if confidence >= AMBIGUOUS else "no-confident-match"
 
 
-def _cautions(prepared: Prepared) -> tuple[str, ...]:
+def _cautions(whole: Prepared, prepared: Prepared) -> tuple[str, ...]:
+    cautions = []
     if len(prepared.peaks) < 4:
-        return (f"only {len(prepared.peaks)} peaks stand out of the noise: many crystals fit",)
-    return ()
+        cautions.append(
+            f"only {len(prepared.peaks)} peaks stand out of the noise: many crystals fit"
+        )
+    if prepared is not whole:
+        last = prepared.two_theta_deg[-1]
+        cautions.append(f"compared up to {last:.1f}° 2θ, where the library's lines end")
+    return tuple(cautions)

@@ -15,6 +15,7 @@ from data.canonical import standardize
 from data.cif import read_cif
 from data.errors import BraggleError, QueryError
 from data.pattern import Pattern
+from data.preparation import prepare
 from data.reading import read_pattern
 from data.record import Record
 from indexer.library import Library
@@ -203,9 +204,7 @@ def _full(
 
 
 def _stages(searcher: Searcher, pattern: Pattern, rows: Rows | None) -> Iterator[tuple[str, Rows]]:
-    from data.preparation import prepare
-
-    prepared = prepare(pattern)
+    prepared = searcher.comparable(prepare(pattern))
     for what, kind in (("exhaustive", "exhaustive"), (searcher.channel.id, "vectors")):
         yield what, searcher.first_stage(prepared, rows, kind, max(STAGE_HITS))  # type: ignore[arg-type]
 
