@@ -4,70 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
 
-from data.cif import write_cif
-from data.pattern import Pattern
-from data.profile import simulate_pattern
-from service.cli import app
-from tests import crystals
-
-Braggle = Callable[..., Result]
-
-CRYSTALS = {
-    "halite": crystals.ROCK_SALT,
-    "fluorite": crystals.FLUORITE,
-    "rutile": crystals.RUTILE,
-    "anatase": crystals.ANATASE,
-    "quartz": crystals.QUARTZ,
-    "calcite": crystals.CALCITE,
-}
-
-
-def write_xy(pattern: Pattern, path: Path) -> Path:
-    np.savetxt(path, np.column_stack([pattern.x, pattern.counts]), fmt="%.4f %.0f")
-    return path
-
-
-@pytest.fixture(scope="session")
-def cifs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("cifs")
-    for name, crystal in CRYSTALS.items():
-        (folder / f"{name}.cif").write_text(write_cif(crystal, name=name), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def rutile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pattern = simulate_pattern(crystals.RUTILE, background_counts=200, rng=np.random.default_rng(2))
-    return write_xy(pattern, tmp_path_factory.mktemp("patterns") / "sample.xy")
-
-
-@pytest.fixture(scope="session")
-def built(cifs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("libraries") / "built"
-    result = CliRunner().invoke(app, ["library", "build", str(cifs), "--into", str(path)])
-    assert result.exit_code == 0, result.output
-    return path
-
-
-@pytest.fixture
-def braggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, built: Path) -> Braggle:
-    """Run the command line on a library of six crystals, in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BRAGGLE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("BRAGGLE_LIBRARY", str(built))
-    monkeypatch.delenv("BRAGGLE_DEBUG", raising=False)
-
-    def run(*words: object, stdin: str | bytes | None = None) -> Result:
-        return CliRunner().invoke(app, [str(word) for word in words], input=stdin)
-
-    return run
+from tests.service.conftest import Braggle
 
 
 def test_help_imports_nothing_heavy() -> None:
