@@ -1,4 +1,4 @@
-"""Patterns as a diffractometer gives them, made from a crystal: what calibration and training see."""
+"""Patterns as a diffractometer gives them, made from a crystal, to calibrate and to train with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.crystal import Crystal
 from data.lines import Lines
 from data.pattern import Pattern
-from data.profile import march_dollase, simulate
+from data.profile import Conditions, march_dollase, simulate
 from data.radiation import CU_KA, Radiation
 
 _FLOAT = NDArray[np.float64]
@@ -35,18 +35,18 @@ class Diffractometer:
         start_range_deg, end_range_deg: of the scan.
     """
 
-    fwhm_range_deg: tuple[float, float] = (0.06, 0.25)
-    strain: float = 0.0025
+    fwhm_range_deg: tuple[float, float] = (0.05, 0.2)
+    strain: float = 0.002
     anisotropic_strain: float = 0.001
-    zero_shift_deg: float = 0.02
-    displacement_deg: float = 0.02
-    texture: float = 0.25
-    line_error: float = 0.2
+    zero_shift_deg: float = 0.03
+    displacement_deg: float = 0.04
+    texture: float = 0.3
+    line_error: float = 0.35
     displacement_b_range_angstrom2: tuple[float, float] = (-0.3, 1.2)
     counts_range: tuple[float, float] = (100.0, 5000.0)
     background_range: tuple[float, float] = (0.005, 0.3)
     impurity: float = 0.15
-    impurity_chance: float = 0.3
+    impurity_chance: float = 0.5
     start_range_deg: tuple[float, float] = (3.0, 15.0)
     end_range_deg: tuple[float, float] = (60.0, 90.0)
 
@@ -82,17 +82,17 @@ def measured_like(
     start, end = rng.uniform(*how.start_range_deg), rng.uniform(*how.end_range_deg)
     axis = np.arange(start, end, 0.02)
     width = _log_uniform(rng, how.fwhm_range_deg)
-    conditions = {
+    conditions: Conditions = {
         "caglioti": (rng.uniform(0, 1.5) * width**2, 0.0, width**2),
         "eta": rng.uniform(0.2, 0.8),
         "zero_shift_deg": rng.normal(0, how.zero_shift_deg),
         "displacement_deg": rng.normal(0, how.displacement_deg),
     }
     moved = _strained(crystal, lines, rng, how)
-    axis_hkl = tuple(int(i) for i in rng.permutation([0, *rng.integers(0, 2, size=2)]))
+    h, k, l = (int(i) for i in rng.permutation([0, *rng.integers(0, 2, size=2)]))  # noqa: E741
     texture = march_dollase(
         lines.hkl,
-        axis_hkl=axis_hkl if any(axis_hkl) else (0, 0, 1),  # type: ignore[arg-type]
+        axis_hkl=(h, k, l) if h or k or l else (0, 0, 1),
         ratio=float(np.exp(rng.normal(0, how.texture))),
         lattice=crystal.lattice,
         rotations=rotations,

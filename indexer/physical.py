@@ -15,6 +15,8 @@ from data.preparation import Prepared
 FINE_STEP = 5e-4
 """Profiles are drawn on this grid of ln Q before they are blurred and sampled."""
 
+_FLOAT = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class PhysicalChannel:
@@ -90,32 +92,56 @@ class PhysicalChannel:
         vectors = np.array([row[start :: self.samples][: self.dimension] for row in rows])
         return _normalised(vectors)
 
-    def _axis(self) -> NDArray[np.float64]:
+    def _axis(self) -> _FLOAT:
         low, high = np.log(self.q_range_inv_angstrom)
         return np.asarray(np.arange(low, high, FINE_STEP))
 
-    def _theta(self, q: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _theta(self, q: _FLOAT) -> _FLOAT:
         return np.arcsin(np.minimum(q * self.reference_wavelength_angstrom / (4 * np.pi), 0.95))
 
-    def _kernel(self) -> NDArray[np.float64]:
+    def _kernel(self) -> _FLOAT:
         reach = int(np.ceil(3 * self.blur))
         x = np.arange(-reach, reach + 1) / self.blur
         kernel = np.exp(-0.5 * x**2)
         return np.asarray(kernel / kernel.sum())
 
 
-def _lorentz_polarisation(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+def _lorentz_polarisation(theta: _FLOAT) -> _FLOAT:
     """Of an unpolarised beam, without monochromator."""
     return np.asarray((1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta)))
 
 
-def _normalised(vectors: NDArray[np.float64]) -> NDArray[np.float32]:
+def _normalised(vectors: _FLOAT) -> NDArray[np.float32]:
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(norm > 0, norm, 1.0), dtype=np.float32)
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _draw_and_blur(offsets, places, strength, weight, sigma, kernel, samples, dimension):  # type: ignore[no-untyped-def]
+def _draw_and_blur(
+    offsets: NDArray[np.int64],
+    places: _FLOAT,
+    strength: _FLOAT,
+    weight: _FLOAT,
+    sigma: _FLOAT,
+    kernel: _FLOAT,
+    samples: int,
+    dimension: int,
+) -> _FLOAT:
+    """Blurred square-root profiles of n entries.
+
+    Args:
+        offsets: entry k owns lines offsets[k]:offsets[k + 1].
+        places: of the lines on the fine grid, in its steps. Shape (m,).
+        strength: of the lines. Shape (m,).
+        weight: Lorentz-polarisation on the fine grid. Shape (p,).
+        sigma: width of a line on the fine grid, in its steps. Shape (p,).
+        kernel: of the blur. Shape (2r + 1,).
+        samples: steps of the fine grid for a component.
+        dimension: components.
+
+    Returns:
+        Shape (n, dimension).
+    """
     n = len(offsets) - 1
     vectors = np.zeros((n, dimension))
     reach = len(kernel) // 2

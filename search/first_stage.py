@@ -27,8 +27,11 @@ NOISE_CLIP = 1.5
 MERGE_WIDTHS = 1.2
 """Lines closer than this many widths count as one, whose intensity is their sum."""
 
+_FLOAT = NDArray[np.float32]
+_INT = NDArray[np.int64]
+
 _BINS = int((LN_Q_MAX - LN_Q_MIN) / LN_Q_STEP) + 1
-_SHIFTS = int(round(MAX_STRAIN / LN_Q_STEP))
+_SHIFTS = round(MAX_STRAIN / LN_Q_STEP)
 
 
 def visible(prepared: Prepared) -> NDArray[np.float64]:
@@ -46,9 +49,9 @@ class StickIndex:
         strength: m·|F|². Shape (M,), float32.
     """
 
-    offsets: NDArray[np.int64]
+    offsets: _INT
     bins: NDArray[np.int32]
-    strength: NDArray[np.float32]
+    strength: _FLOAT
 
     @classmethod
     def of(cls, lines: LinesTable) -> StickIndex:
@@ -60,9 +63,7 @@ class StickIndex:
         kept = np.concatenate([[0], np.cumsum(keep)])
         return cls(kept[lines.offsets], bins[keep], lines.strength[keep])
 
-    def correlate(
-        self, prepared: Prepared, rows: NDArray[np.int64] | None = None
-    ) -> NDArray[np.float32]:
+    def correlate(self, prepared: Prepared, rows: _INT | None = None) -> _FLOAT:
         """Cosine between the square roots of measured and calculated profile, best over strains.
 
         Written for lines that do not overlap: the calculated profile is a sum of peaks of the
@@ -74,13 +75,16 @@ class StickIndex:
             rows: entries to compare; all when None.
 
         Returns:
-            Scores from 0 to about 1. Shape (N,) or (len(rows),).
+            Scores from 0 to about 1; 0 where the pattern has no place for a line. Shape (N,) or
+            (len(rows),).
         """
         if rows is None:
             rows = np.arange(len(self.offsets) - 1)
         response, weight, reach = _response(prepared)
         covered = np.flatnonzero(weight)
-        return _correlate(
+        if len(covered) == 0:
+            return np.zeros(len(rows), np.float32)
+        scores: _FLOAT = _correlate(
             self.offsets,
             self.bins,
             self.strength,
@@ -92,14 +96,16 @@ class StickIndex:
             covered[-1] - _SHIFTS,
             _SHIFTS,
         )
+        return scores
 
 
-def _response(prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _response(prepared: Prepared) -> tuple[_FLOAT, _FLOAT, NDArray[np.int32]]:
     """The pattern's answer to a line of unit area at each place of the ln Q axis.
 
     Returns:
         The smoothed square-root curve over the norm of the unsmoothed one, and the
-        Lorentz-polarisation factor; both zero outside the measured range. Shape (bins,) each.
+        Lorentz-polarisation factor, both zero outside the measured range; the steps over which
+        lines merge. Shape (bins,) each.
     """
     root = np.sqrt(visible(prepared))
     norm = float(np.sqrt((root**2).sum())) or 1.0
@@ -116,7 +122,8 @@ def _response(prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float
     with np.errstate(divide="ignore"):
         lorentz = (1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta))
     weight = np.where(inside, lorentz, 0.0)
-    reach = MERGE_WIDTHS * np.radians(prepared.fwhm_deg) / 2 / np.tan(np.maximum(theta, 1e-3)) / LN_Q_STEP
+    merged = MERGE_WIDTHS * np.radians(prepared.fwhm_deg)
+    reach = merged / 2 / np.tan(np.maximum(theta, 1e-3)) / LN_Q_STEP
     return (
         response.astype(np.float32),
         weight.astype(np.float32),
@@ -125,7 +132,8 @@ def _response(prepared: Prepared) -> tuple[NDArray[np.float32], NDArray[np.float
 
 
 @njit(cache=True, nogil=True)
-def _strongest(offsets, value, most):  # type: ignore[no-untyped-def]
+def _strongest(offsets: _INT, value: _FLOAT, most: int) -> NDArray[np.bool_]:
+    """Which lines are among the greatest `most` of their entry. Shape (M,)."""
     keep = np.zeros(len(value), np.bool_)
     for i in range(len(offsets) - 1):
         first, last = offsets[i], offsets[i + 1]
@@ -138,7 +146,19 @@ def _strongest(offsets, value, most):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _correlate(offsets, bins, strength, rows, response, weight, reach, low, high, shifts):  # type: ignore[no-untyped-def]
+def _correlate(
+    offsets: _INT,
+    bins: NDArray[np.int32],
+    strength: _FLOAT,
+    rows: _INT,
+    response: _FLOAT,
+    weight: _FLOAT,
+    reach: NDArray[np.int32],
+    low: int,
+    high: int,
+    shifts: int,
+) -> _FLOAT:
+    """Scores of `rows` from the lines that lie from bin `low` to `high`. Shape (len(rows),)."""
     scores = np.zeros(len(rows), np.float32)
     for k in prange(len(rows)):
         row = rows[k]

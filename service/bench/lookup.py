@@ -119,23 +119,25 @@ def bench_lookup(
     searcher = Searcher(library)
     truths = TruthTable(library)
     cosine = MaskedCosine(library.lines) if control else None
-    ranks, per_query, times = _Ranks(), [], []
+    ranks = _Ranks()
+    per_query: list[dict[str, Any]] = []
+    times: list[float] = []
     failed = 0
     for done, case in enumerate(cases):
         if advance:
             advance(done, len(cases))
-        truth = _truth(case)
-        answers = truths.answers(truth)
-        allowed = np.ones(len(library), dtype=bool)
-        if chemistry == "elements":
-            allowed &= truths.made_of(truth)
-        if independent:
-            allowed &= ~answers.copies
-            if not (answers.right["strict"] & allowed).any():
-                continue
-        rows = None if allowed.all() else np.flatnonzero(allowed)
-        start = perf_counter()
         try:
+            truth = _truth(case)
+            answers = truths.answers(truth)
+            allowed = np.ones(len(library), dtype=bool)
+            if chemistry == "elements":
+                allowed &= truths.made_of(truth)
+            if independent:
+                allowed &= ~answers.copies
+                if not (answers.right["strict"] & allowed).any():
+                    continue
+            rows = None if allowed.all() else np.flatnonzero(allowed)
+            start = perf_counter()
             pattern = read_pattern(case.pattern)
             found, seconds = _full(searcher, pattern, rows, first_stage)
         except BraggleError as error:

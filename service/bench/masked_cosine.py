@@ -26,10 +26,9 @@ class MaskedCosine:
 
     def __init__(self, lines: LinesTable, radiation: Radiation = CU_KA) -> None:
         self._rendered = np.empty((len(lines), len(AXIS_DEG)), dtype=np.float32)
-        conditions = {"caglioti": (0.0, 0.0, FWHM_DEG**2)}
         for row in range(len(lines)):
             self._rendered[row] = simulate(
-                lines[row], radiation, two_theta_deg=AXIS_DEG, **conditions
+                lines[row], radiation, two_theta_deg=AXIS_DEG, caglioti=(0.0, 0.0, FWHM_DEG**2)
             )
         self._wavelength = radiation.wavelength_angstrom
 
@@ -39,7 +38,7 @@ class MaskedCosine:
             np.arcsin(np.clip(pattern.q_inv_angstrom * self._wavelength / (4 * np.pi), 0.0, 1.0))
         )
         net = pattern.counts - _rolling_minimum(two_theta, pattern.counts)
-        mask = (AXIS_DEG >= two_theta[0]) & (AXIS_DEG <= two_theta[-1])
+        mask = (two_theta[0] <= AXIS_DEG) & (two_theta[-1] >= AXIS_DEG)
         norms = np.sqrt((self._rendered[:, mask] ** 2).sum(axis=1))
         questions = []
         for strain in STRAINS:

@@ -70,6 +70,7 @@ class TruthTable:
     def _vector(self, one: Identity) -> NDArray[np.float64]:
         vector = np.zeros(len(self._column) + 1)
         for symbol, fraction in one.fractions.items():
-            # An element that no entry has goes into the last column.
-            vector[self._column.get(symbol, len(self._column))] += fraction
+            # Elements that no entry has share the last column; the largest is what differs most.
+            column = self._column.get(symbol, len(self._column))
+            vector[column] = max(vector[column], fraction)
         return vector
