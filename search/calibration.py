@@ -2,9 +2,9 @@
 
     python -m search.calibration --library LIB [--exclude FORMULAS] [--queries 600]
 
-Crystals of the library are given patterns as a diffractometer would; each query is asked twice,
-with its crystal in the library and with it and all of its species taken out, where the right
-answer is "nothing". The coefficients maximise the likelihood of the right answers.
+Crystals of the library are given patterns as a diffractometer would give them. Which entry is the
+sample is learned from queries whose crystal is in the library; whether any is, from these and from
+the same with the crystal and all of its species taken out.
 """
 
 from __future__ import annotations
@@ -17,18 +17,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from data.canonical import operations_of
 from data.measured_like import measured_like
 from data.preparation import prepare
 from indexer.library import Library
 from search.agreement import Identity, agreement
-from search.ranking import FEATURES, features
+from search.ranking import (
+    FEATURES,
+    PRESENCE_FEATURES,
+    Ranker,
+    features,
+    presence_features,
+)
 from search.searcher import Searcher
 from search.profile_fit import fit_profiles
 
-ALTERNATIVES = 80
+ALTERNATIVES = 120
 """Fitted entries a query that the choice is made among."""
+FEWEST = 90
+"""Alternatives that must be left when the species is taken out, for the lead to mean anything."""
 RIDGE = 1e-3
 FOLDS = 5
 
@@ -40,8 +50,7 @@ class Question:
     """One query as the ranker sees it.
 
     Attributes:
-        alternatives: features of the fitted entries, with the constant and the logarithm of the
-            number of peaks of "nothing" left out. Shape (n, len(FEATURES)).
+        alternatives: features of the fitted entries. Shape (n, len(FEATURES)).
         strict, species: which alternatives are right. Shape (n,) each.
         peaks: measured peaks.
     """
@@ -64,18 +73,18 @@ def main() -> None:
     excluded = set(options.exclude.read_text().split()) if options.exclude else set()
     library = Library.open(options.library)
     asked = questions(library, excluded, options.queries, options.seed)
-    weights, none, none_by_peaks = estimate(asked)
-    report = cross_validate(asked)
+    ranker = estimate(asked)
     content = {
-        "weights": dict(zip(FEATURES, np.round(weights, 4).tolist(), strict=True)),
-        "none": round(none, 4),
-        "none_by_peaks": round(none_by_peaks, 4),
+        "weights": dict(zip(FEATURES, np.round(ranker.weights, 4).tolist(), strict=True)),
+        "presence": dict(
+            zip(PRESENCE_FEATURES, np.round(ranker.presence, 4).tolist(), strict=True)
+        ),
         "made_by": "python -m search.calibration",
         "queries": len(asked),
         "seed": options.seed,
         "library_entries": len(library),
         "excluded_formulas": len(excluded),
-        "cross_validation": report,
+        "cross_validation": cross_validate(asked),
     }
     options.into.write_text(json.dumps(content, indent=2) + "\n")
     print(json.dumps(content, indent=2))
@@ -118,56 +127,74 @@ def questions(
     return asked
 
 
-def estimate(asked: list[Question]) -> tuple[_FLOAT, float, float]:
-    """Maximum likelihood of the right answers, with a slight pull towards zero."""
-    start = np.zeros(len(FEATURES) + 2)
+def estimate(asked: list[Question]) -> Ranker:
+    """Maximum likelihood of the right answers to both questions."""
     choices = _Choices.of(asked)
-    result = minimize(choices.loss, start, jac=True, method="L-BFGS-B")
-    return result.x[:-2], float(result.x[-2]), float(result.x[-1])
+    start = np.zeros(len(FEATURES))
+    weights = minimize(choices.loss, start, jac=True, method="L-BFGS-B").x
+    seen, present = _presence_cases(asked, weights)
+    # Scaled, so that the regression's own pull towards zero is alike for all; not the constant.
+    spread = np.append(seen[:, :-1].std(axis=0), 1.0)
+    model = LogisticRegression(C=10.0, fit_intercept=False, max_iter=5000)
+    presence = model.fit(seen / spread, present).coef_[0] / spread
+    return Ranker(tuple(weights), tuple(presence))
 
 
 def cross_validate(asked: list[Question]) -> dict[str, float]:
-    """Share of right first answers, and of "nothing" said when it is so, out of sample."""
-    right, sure, quiet, total = 0, 0, 0, 0
+    """Out of sample: right first answers, and how well "nothing" is told from "something"."""
+    right, total = 0, 0
+    probability: list[float] = []
+    truth: list[bool] = []
     for fold in range(FOLDS):
-        trained = estimate([q for i, q in enumerate(asked) if i % FOLDS != fold])
-        coefficients = np.array([*trained[0], *trained[1:]])
-        for question in asked[fold::FOLDS]:
-            if not question.strict.any():
-                continue
-            worth, nothing = _worth(coefficients, question)
-            total += 1
-            right += bool(question.strict[np.argmax(worth)])
-            sure += bool(_share(worth, nothing)[: len(worth)][question.species].sum() > 0.5)
-            left = worth[~question.species]
-            quiet += bool(_share(left, nothing)[-1] > 0.5)
+        ranker = estimate([q for i, q in enumerate(asked) if i % FOLDS != fold])
+        held = asked[fold::FOLDS]
+        for question in held:
+            if question.strict.any():
+                total += 1
+                best = np.argmax(question.alternatives @ np.asarray(ranker.weights))
+                right += bool(question.strict[best])
+        seen, present = _presence_cases(held, np.asarray(ranker.weights))
+        probability.extend(1 / (1 + np.exp(-seen @ np.asarray(ranker.presence))))
+        truth.extend(present)
+    scores, present = np.array(probability), np.array(truth)
+    at_90 = np.quantile(scores[present], 0.1)
     return {
         "first_right_percent": round(100 * right / total, 2),
-        "species_sure_percent": round(100 * sure / total, 2),
-        "nothing_said_when_so_percent": round(100 * quiet / total, 2),
+        "present_called_present_percent": round(100 * float((scores[present] > 0.5).mean()), 2),
+        "absent_called_present_percent": round(100 * float((scores[~present] > 0.5).mean()), 2),
+        "absent_called_at_90_percent_present": round(
+            100 * float((scores[~present] >= at_90).mean()), 2
+        ),
+        "area_under_curve": round(float(roc_auc_score(present, scores)), 4),
     }
 
 
-def _worth(coefficients: _FLOAT, question: Question) -> tuple[_FLOAT, float]:
-    worth = question.alternatives @ coefficients[:-2]
-    return worth, float(coefficients[-2] + coefficients[-1] * np.log1p(question.peaks))
-
-
-def _share(worth: _FLOAT, nothing: float) -> _FLOAT:
-    """Probabilities of the alternatives, "nothing" last."""
-    every = np.append(worth, nothing)
-    every = np.exp(every - every.max())
-    return np.asarray(every / every.sum())
+def _presence_cases(
+    asked: list[Question], weights: _FLOAT
+) -> tuple[_FLOAT, NDArray[np.bool_]]:
+    """Every question as it is, and again with its species taken out."""
+    cases, present = [], []
+    for question in asked:
+        for kept, answer in (
+            (np.ones(len(question.strict), dtype=bool), True),
+            (~question.species, False),
+        ):
+            if kept.sum() >= FEWEST and (not answer or question.strict.any()):
+                alternatives = question.alternatives[kept]
+                score = alternatives @ weights
+                cases.append(presence_features(alternatives, score, score, question.peaks))
+                present.append(answer)
+    return np.array(cases), np.array(present)
 
 
 @dataclass(frozen=True, eq=False)
 class _Choices:
-    """Every question asked twice, laid end to end: crystal in the library, and taken out.
+    """The questions whose answer is among the alternatives, laid end to end.
 
     Attributes:
-        design: alternatives of all choices, "nothing" last in each. Shape (m, len(FEATURES) + 2).
+        design: alternatives of all questions. Shape (m, len(FEATURES)).
         right: the right answers. Shape (m,).
-        starts: first alternative of each choice. Shape (c,).
+        starts: first alternative of each question. Shape (c,).
     """
 
     design: _FLOAT
@@ -176,38 +203,27 @@ class _Choices:
 
     @classmethod
     def of(cls, asked: list[Question]) -> _Choices:
-        designs, rights = [], []
-        width = len(FEATURES)
-        for question in asked:
-            n = len(question.alternatives)
-            design = np.zeros((n + 1, width + 2))
-            design[:n, :width] = question.alternatives
-            design[n, width:] = 1.0, np.log1p(question.peaks)
-            nothing = np.append(np.zeros(n, bool), True)
-            if question.strict.any():
-                designs.append(design)
-                rights.append(np.append(question.strict, False))
-            left = np.append(~question.species, True)
-            designs.append(design[left])
-            rights.append(nothing[left])
-        lengths = [len(design) for design in designs]
-        starts = np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int64)
-        return cls(np.concatenate(designs), np.concatenate(rights), starts)
+        answered = [question for question in asked if question.strict.any()]
+        lengths = [len(question.strict) for question in answered]
+        return cls(
+            np.concatenate([question.alternatives for question in answered]),
+            np.concatenate([question.strict for question in answered]),
+            np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int64),
+        )
 
-    def loss(self, coefficients: _FLOAT) -> tuple[float, _FLOAT]:
+    def loss(self, weights: _FLOAT) -> tuple[float, _FLOAT]:
         """Negative mean log-likelihood with ridge, and its gradient."""
-        worth = self.design @ coefficients
-        highest = np.maximum.reduceat(worth, self.starts)
+        worth = self.design @ weights
         lengths = np.diff(np.append(self.starts, len(worth)))
+        highest = np.maximum.reduceat(worth, self.starts)
         share = np.exp(worth - np.repeat(highest, lengths))
         every = np.add.reduceat(share, self.starts)
         chosen = np.maximum(np.add.reduceat(share * self.right, self.starts), 1e-300)
         pull = share * (
             np.repeat(1 / every, lengths) - self.right * np.repeat(1 / chosen, lengths)
         )
-        count = len(self.starts)
-        loss = -float(np.log(chosen / every).mean()) + RIDGE * float(coefficients @ coefficients)
-        return loss, self.design.T @ pull / count + 2 * RIDGE * coefficients
+        loss = -float(np.log(chosen / every).mean()) + RIDGE * float(weights @ weights)
+        return loss, self.design.T @ pull / len(self.starts) + 2 * RIDGE * weights
 
 
 if __name__ == "__main__":

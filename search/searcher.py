@@ -21,7 +21,7 @@ from indexer.physical import PhysicalChannel
 from search.final_fit import FinalFit, final_fit
 from search.first_stage import StickIndex
 from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
-from search.ranking import Ranker
+from search.ranking import CROWD, Ranker, shares
 from search.result import Fit, Hit, LookupResult, Overlay, Verdict
 from search.twins import group_twins
 
@@ -33,8 +33,8 @@ EXHAUSTIVE_UP_TO = 60_000
 SHORTLIST = 300
 """Entries that the first stage hands to the fit."""
 
-MATCH, AMBIGUOUS = 0.8, 0.3
-"""A best row at least this probable is a match; below the second figure, nothing fits."""
+LIKELY = 0.5
+"""Probability from which the sample is said to be in the library, and the best row to be it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ class Ranking:
         prepared: what of it was compared.
         rows: in the library. Shape (n,).
         score: of the ranker. Shape (n,).
-        probability: that the entry is the sample. Shape (n,).
+        presence: probability that the sample is among the entries at all.
+        probability: that the entry is the sample; they sum to `presence`. Shape (n,).
         fits: in the same order.
         timings_ms: by stage.
     """
@@ -55,6 +56,7 @@ class Ranking:
     prepared: Prepared
     rows: NDArray[np.int64]
     score: NDArray[np.float64]
+    presence: float
     probability: NDArray[np.float64]
     fits: ProfileFits
     timings_ms: dict[str, float]
@@ -126,7 +128,7 @@ class Searcher:
             library_version=self.library.version,
             library_entries=len(self.library),
             channels=tuple(stamp.id for stamp in self.library.channels),
-            verdict=_verdict(hits[0].confidence),
+            verdict=_verdict(ranking.presence, hits[0].confidence),
             hits=tuple(hits),
             timings_ms={stage: round(ms, 2) for stage, ms in timings.items()},
         )
@@ -171,12 +173,25 @@ class Searcher:
         start = perf_counter()
         fits = fit_profiles(prepared, self.library.lines.take(found))
         score = self.ranker.score(fits)
+        # Filters may leave too few entries to tell a lead from; any others serve for that.
+        crowd = score if rows is None else self._crowd(prepared, first_stage)
+        presence = self.ranker.presence_probability(fits, score, crowd, prepared)
         order = np.argsort(-score, kind="stable")
-        probability = self.ranker.probabilities(score[order], prepared)
         timings["fit"] = 1e3 * (perf_counter() - start)
         return Ranking(
-            whole, prepared, found[order], score[order], probability, fits.take(order), timings
+            whole=whole,
+            prepared=prepared,
+            rows=found[order],
+            score=score[order],
+            presence=presence,
+            probability=presence * shares(score[order]),
+            fits=fits.take(order),
+            timings_ms=timings,
         )
+
+    def _crowd(self, prepared: Prepared, first_stage: FirstStage) -> NDArray[np.float64]:
+        found = self.first_stage(prepared, None, first_stage, CROWD + 1)
+        return self.ranker.score(fit_profiles(prepared, self.library.lines.take(found)))
 
     def comparable(self, whole: Prepared) -> Prepared:
         """What of a query may be compared: the library's lines end at its smallest d.
@@ -266,10 +281,10 @@ def _on_axis(whole: Prepared, curve: NDArray[np.float64]) -> NDArray[np.float64]
     return np.interp(whole.pattern.q_inv_angstrom, whole.q_inv_angstrom, curve)
 
 
-def _verdict(confidence: float) -> Verdict:
-    if confidence >= MATCH:
-        return "match"
-    return "ambiguous" if confidence >= AMBIGUOUS else "no-confident-match"
+def _verdict(presence: float, confidence: float) -> Verdict:
+    if presence < LIKELY:
+        return "no-confident-match"
+    return "match" if confidence >= LIKELY else "ambiguous"
 
 
 def _cautions(whole: Prepared, prepared: Prepared) -> tuple[str, ...]:

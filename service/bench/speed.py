@@ -21,6 +21,8 @@ from data.pymatgen_bridge import to_pymatgen
 from data.radiation import Radiation
 from data.sites import orbits
 from data.symmetry import Operations, symmetry_operations
+from indexer.library import Library
+from service.bench.lookup_speed import lookup_speed
 from service.bench.provenance import provenance
 
 WAVELENGTH_ANGSTROM = Radiation.parse("CuKa1").wavelength_angstrom
@@ -40,9 +42,16 @@ MOF_5_SITES = {
 (1999) 276, its linkers idealised."""
 
 
-def bench_speed() -> dict[str, Any]:
-    """Everything that is timed, with the code and the machine it was timed on."""
-    return {**provenance(), "simulation": simulation_speed()}
+def bench_speed(library: Library | None = None) -> dict[str, Any]:
+    """Everything that is timed, with the code and the machine it was timed on.
+
+    Args:
+        library: to time look-ups in; left out without one.
+    """
+    result = {**provenance(library), "simulation": simulation_speed()}
+    if library is not None:
+        result["lookup"] = lookup_speed(library)
+    return result
 
 
 def simulation_speed() -> dict[str, Any]:

@@ -79,17 +79,34 @@ def lookup(
 
 @app.command()
 @verb
-def speed(*, json: Json = False) -> None:
-    """Time the calculation of lines beside pymatgen, in one run."""
+def speed(*, library: LibraryName = None, json: Json = False) -> None:
+    """Time the calculation of lines beside pymatgen, and look-ups beside a masked cosine."""
     from service.bench.speed import bench_speed
 
+    opened = open_library(library)
     with progress_bar() as progress:
         progress(0, None, "timing")
-        result = bench_speed()
+        result = bench_speed(opened)
     if json:
         emit(result)
     else:
         show(_speed_table(result["simulation"]))
+        show(_lookup_speed_table(result["lookup"]))
+
+
+def _lookup_speed_table(figures: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(
+        title=f"wall time of a look-up in {figures['entries']} entries", box=None, pad_edge=False
+    )
+    table.add_column("stage")
+    for name in ("ms", "times faster than the masked cosine"):
+        table.add_column(name, justify="right")
+    for stage, ms in figures["median_ms"].items():
+        ratio = figures["times_faster"].get(stage)
+        table.add_row(stage.replace("_", " "), f"{ms:.1f}", f"{ratio:.1f}" if ratio else "")
+    return table
 
 
 def _speed_table(cases: dict[str, Any]) -> Table:

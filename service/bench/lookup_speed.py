@@ -1,0 +1,50 @@
+"""How long a look-up takes, stage by stage, beside the masked cosine over the same entries."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from data.bundled import example_patterns
+from data.preparation import prepare
+from data.reading import read_pattern
+from indexer.library import Library
+from search.searcher import Searcher
+from service.bench.masked_cosine import MaskedCosine
+
+RUNS = 5
+
+
+def lookup_speed(library: Library) -> dict[str, Any]:
+    """Wall milliseconds of the bundled patterns, the median of several runs after a first one.
+
+    `times_faster` compares each first stage with the masked cosine, which sees the same entries
+    and patterns but no fit.
+    """
+    searcher = Searcher(library)
+    patterns = [read_pattern(path) for path in example_patterns().values()]
+    reference = MaskedCosine(library.lines)
+    stages: dict[str, list[float]] = {}
+    for run in range(RUNS + 1):
+        for pattern in patterns:
+            timings = dict(searcher.lookup(pattern).timings_ms)
+            prepared = searcher.comparable(prepare(pattern))
+            for kind in ("exhaustive", "vectors"):
+                start = perf_counter()
+                searcher.first_stage(prepared, None, kind, 300)
+                timings[kind] = 1e3 * (perf_counter() - start)
+            start = perf_counter()
+            reference.scores(pattern)
+            timings["masked_cosine"] = 1e3 * (perf_counter() - start)
+            if run:  # the first one loads and compiles
+                for stage, ms in timings.items():
+                    stages.setdefault(stage, []).append(ms)
+    ms = {stage: round(median(times), 2) for stage, times in stages.items()}
+    return {
+        "entries": len(library),
+        "median_ms": ms,
+        "times_faster": {
+            kind: round(ms["masked_cosine"] / ms[kind], 2) for kind in ("exhaustive", "vectors")
+        },
+    }
