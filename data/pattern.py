@@ -90,7 +90,7 @@ class Pattern:
         """
         if self.radiation is not None:
             return self.radiation.wavelength_angstrom
-        return 4 * np.pi * np.sin(np.pi / 4) / float(self.x[-1])
+        return float(4 * np.pi * np.sin(np.pi / 4) / self.x[-1])
 
     @property
     def q_inv_angstrom(self) -> NDArray[np.float64]:

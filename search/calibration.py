@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from data.measured_like import measured_like
 from data.preparation import prepare
 from indexer.library import Library
 from search.agreement import Identity, agreement
+from search.profile_fit import fit_profiles
 from search.ranking import (
     FEATURES,
     PRESENCE_FEATURES,
@@ -33,7 +35,6 @@ from search.ranking import (
     presence_features,
 )
 from search.searcher import Searcher
-from search.profile_fit import fit_profiles
 
 ALTERNATIVES = 120
 """Fitted entries a query that the choice is made among."""
@@ -87,12 +88,10 @@ def main() -> None:
         "cross_validation": cross_validate(asked),
     }
     options.into.write_text(json.dumps(content, indent=2) + "\n")
-    print(json.dumps(content, indent=2))
+    sys.stdout.write(options.into.read_text())
 
 
-def questions(
-    library: Library, excluded: set[str], count: int, seed: int
-) -> list[Question]:
+def questions(library: Library, excluded: set[str], count: int, seed: int) -> list[Question]:
     """Measured-like queries of crystals drawn evenly over the library."""
     rng = np.random.default_rng(seed)
     searcher = Searcher(library)
@@ -113,9 +112,7 @@ def questions(
         found = searcher.first_stage(prepared, None, "exhaustive", ALTERNATIVES)
         fits = fit_profiles(prepared, library.lines.take(found))
         truth = Identity.of(entry.crystal)
-        notions = [
-            agreement(truth, Identity.of(each.crystal)) for each in library.entries(found)
-        ]
+        notions = [agreement(truth, Identity.of(each.crystal)) for each in library.entries(found)]
         asked.append(
             Question(
                 features(fits),
@@ -169,9 +166,7 @@ def cross_validate(asked: list[Question]) -> dict[str, float]:
     }
 
 
-def _presence_cases(
-    asked: list[Question], weights: _FLOAT
-) -> tuple[_FLOAT, NDArray[np.bool_]]:
+def _presence_cases(asked: list[Question], weights: _FLOAT) -> tuple[_FLOAT, NDArray[np.bool_]]:
     """Every question as it is, and again with its species taken out."""
     cases, present = [], []
     for question in asked:
@@ -219,9 +214,7 @@ class _Choices:
         share = np.exp(worth - np.repeat(highest, lengths))
         every = np.add.reduceat(share, self.starts)
         chosen = np.maximum(np.add.reduceat(share * self.right, self.starts), 1e-300)
-        pull = share * (
-            np.repeat(1 / every, lengths) - self.right * np.repeat(1 / chosen, lengths)
-        )
+        pull = share * (np.repeat(1 / every, lengths) - self.right * np.repeat(1 / chosen, lengths))
         loss = -float(np.log(chosen / every).mean()) + RIDGE * float(weights @ weights)
         return loss, self.design.T @ pull / len(self.starts) + 2 * RIDGE * weights
 

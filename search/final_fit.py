@@ -37,7 +37,7 @@ def final_fit(
     weight = 1.0 / prepared.sigma
     target = prepared.net * weight
     offset = np.ones_like(weight) * weight
-    best: FinalFit | None = None
+    fits = []
     for factor in WIDTH_FACTORS:
         drawn = draw_profile(
             prepared,
@@ -55,7 +55,5 @@ def final_fit(
         calculated = prepared.background + shift + scale * drawn
         misfit = np.sum(((prepared.counts - calculated) * weight) ** 2)
         rwp = 100 * float(np.sqrt(misfit / np.sum((prepared.counts * weight) ** 2)))
-        if best is None or rwp < best.rwp_percent:
-            best = FinalFit(calculated, scale, rwp)
-    assert best is not None
-    return best
+        fits.append(FinalFit(calculated, scale, rwp))
+    return min(fits, key=lambda fit: fit.rwp_percent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numba import njit, prange
@@ -85,12 +86,12 @@ def fit_profiles(prepared: Prepared, lines: LinesTable) -> ProfileFits:
     root /= float(np.linalg.norm(root)) or 1.0
     step = prepared.step_deg
     smooth = gaussian_filter1d(root, np.sqrt(2.0) * prepared.fwhm_deg / 2.3548 / step)
-    line_arrays = (
+    line_arrays: tuple[Any, ...] = (
         lines.offsets,
         np.sqrt(lines.inv_d2.astype(np.float64)) / 2,
         lines.strength.astype(np.float64),
     )
-    beam = (
+    beam: tuple[Any, ...] = (
         np.asarray(prepared.wavelengths_angstrom),
         np.asarray(prepared.weights),
         float(prepared.two_theta_deg[0]),
@@ -154,15 +155,28 @@ def shape_table() -> _FLOAT:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _intensity(strength, sine):  # type: ignore[no-untyped-def]
+def _intensity(strength: float, sine: float) -> float:
     """Strength times Lorentz-polarisation of an unpolarised beam, from sin θ."""
     s2 = sine * sine
     cos2 = 1 - 2 * s2
-    return strength * (1 + cos2 * cos2) / (s2 * np.sqrt(1 - s2))
+    value: float = strength * (1 + cos2 * cos2) / (s2 * np.sqrt(1 - s2))
+    return value
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _draw(s, strength, wavelengths, weights, start, step, shape, fwhm, strain, zero, out):  # type: ignore[no-untyped-def]
+def _draw(
+    s: _FLOAT,
+    strength: _FLOAT,
+    wavelengths: _FLOAT,
+    weights: _FLOAT,
+    start: float,
+    step: float,
+    shape: _FLOAT,
+    fwhm: float,
+    strain: float,
+    zero: float,
+    out: _FLOAT,
+) -> None:
     out[:] = 0.0
     span = SHAPE_SPAN * fwhm
     scale = (len(shape) - 1) / span
@@ -182,7 +196,7 @@ def _draw(s, strength, wavelengths, weights, start, step, shape, fwhm, strain, z
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _cosine(root, drawn):  # type: ignore[no-untyped-def]
+def _cosine(root: _FLOAT, drawn: _FLOAT) -> float:
     dot = 0.0
     norm = 0.0
     for i in range(len(root)):
@@ -192,7 +206,15 @@ def _cosine(root, drawn):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _place(offsets, half_inv_d, strength, wavelength, start, step, smooth):  # type: ignore[no-untyped-def]
+def _place(
+    offsets: NDArray[np.int64],
+    half_inv_d: _FLOAT,
+    strength: _FLOAT,
+    wavelength: float,
+    start: float,
+    step: float,
+    smooth: _FLOAT,
+) -> _FLOAT:
     """Best strain and zero shift of each entry on its lines alone. Shape (n, 3), last column 0."""
     n = len(offsets) - 1
     placed = np.zeros((n, 3))
@@ -232,9 +254,7 @@ def _place(offsets, half_inv_d, strength, wavelength, start, step, smooth):  # t
                     i = int(place)
                     if place >= 0 and i < len(smooth) - 1:
                         part = place - i
-                        totals[b] += amplitude[j] * (
-                            (1 - part) * smooth[i] + part * smooth[i + 1]
-                        )
+                        totals[b] += amplitude[j] * ((1 - part) * smooth[i] + part * smooth[i + 1])
             for b in range(ZEROS):
                 zero = -ZERO_LIMIT_DEG + 2 * ZERO_LIMIT_DEG * b / (ZEROS - 1)
                 cost = abs(strain) / STRAIN_LIMIT + abs(zero) / ZERO_LIMIT_DEG
@@ -247,10 +267,21 @@ def _place(offsets, half_inv_d, strength, wavelength, start, step, smooth):  # t
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _polish(  # type: ignore[no-untyped-def]
-    offsets, half_inv_d, strength, wavelengths, weights, start, step, shape, fwhm, root, rows,
-    rounds, placed,
-):
+def _polish(
+    offsets: NDArray[np.int64],
+    half_inv_d: _FLOAT,
+    strength: _FLOAT,
+    wavelengths: _FLOAT,
+    weights: _FLOAT,
+    start: float,
+    step: float,
+    shape: _FLOAT,
+    fwhm: float,
+    root: _FLOAT,
+    rows: NDArray[np.int64],
+    rounds: int,
+    placed: _FLOAT,
+) -> None:
     """Move strain and zero shift by halving steps while the drawn profile gains; in place."""
     for r in prange(len(rows)):
         k = rows[r]
@@ -278,10 +309,23 @@ def _polish(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _compare(  # type: ignore[no-untyped-def]
-    offsets, half_inv_d, strength, wavelengths, weights, start, step, shape, fwhm, placed, net,
-    sigma, peak_at, peak_area, peak_fwhm,
-):
+def _compare(  # noqa: PLR0912, PLR0915 - one pass over an entry, compiled
+    offsets: NDArray[np.int64],
+    half_inv_d: _FLOAT,
+    strength: _FLOAT,
+    wavelengths: _FLOAT,
+    weights: _FLOAT,
+    start: float,
+    step: float,
+    shape: _FLOAT,
+    fwhm: float,
+    placed: _FLOAT,
+    net: _FLOAT,
+    sigma: _FLOAT,
+    peak_at: _FLOAT,
+    peak_area: _FLOAT,
+    peak_fwhm: _FLOAT,
+) -> _FLOAT:
     """What of the pattern each entry explains, and what of the entry the pattern lacks.
 
     Returns:

@@ -51,7 +51,7 @@ class Ranker:
 
     def score(self, fits: ProfileFits) -> _FLOAT:
         """Worth of each entry, comparable within one query only. Shape (n,)."""
-        return features(fits) @ np.asarray(self.weights)
+        return np.asarray(features(fits) @ np.asarray(self.weights))
 
     def presence_probability(
         self, fits: ProfileFits, score: _FLOAT, crowd: _FLOAT, prepared: Prepared
@@ -59,7 +59,8 @@ class Ranker:
         """Probability that the sample is among the entries at all.
 
         Args:
-            fits, score: of the entries.
+            fits: of the entries.
+            score: of the entries. Shape (n,).
             crowd: scores of entries that were looked at whether or not filters let them pass.
             prepared: the query.
         """
@@ -82,9 +83,7 @@ def features(fits: ProfileFits) -> _FLOAT:
     )
 
 
-def presence_features(
-    alternatives: _FLOAT, score: _FLOAT, crowd: _FLOAT, peaks: int
-) -> _FLOAT:
+def presence_features(alternatives: _FLOAT, score: _FLOAT, crowd: _FLOAT, peaks: int) -> _FLOAT:
     """What tells whether the best of the alternatives is the sample.
 
     Args:

@@ -23,9 +23,7 @@ def similar(library: Library, crystal: Crystal, *, top: int = 20) -> tuple[Simil
     standard = standardize(crystal)
     own = lines_of(standard.crystal, operations=(standard.rotations, standard.translations))
     strains = np.asarray(channel.strains)
-    stretched = [
-        Lines(own.inv_d2 / (1 + strain) ** 2, own.strength, own.hkl) for strain in strains
-    ]
+    stretched = [Lines(own.inv_d2 / (1 + strain) ** 2, own.strength, own.hkl) for strain in strains]
     questions = channel.embed_lines(LinesTable.of(stretched))
     rows, scores = library.nearest(channel.id, questions, top)
     best = strains[np.argmax(library.vectors(channel.id)[rows] @ questions.T, axis=1)]

@@ -20,7 +20,8 @@ def group_twins(
 
     Args:
         prepared: the query.
-        lines, fits: of n entries, best first.
+        lines: of n entries, best first.
+        fits: of the same.
 
     Returns:
         Groups of row numbers, each led by its best, in order of their leaders.

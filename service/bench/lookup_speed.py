@@ -38,8 +38,8 @@ def lookup_speed(library: Library) -> dict[str, Any]:
             reference.scores(pattern)
             timings["masked_cosine"] = 1e3 * (perf_counter() - start)
             if run:  # the first one loads and compiles
-                for stage, ms in timings.items():
-                    stages.setdefault(stage, []).append(ms)
+                for stage, spent in timings.items():
+                    stages.setdefault(stage, []).append(spent)
     ms = {stage: round(median(times), 2) for stage, times in stages.items()}
     return {
         "entries": len(library),

@@ -303,4 +303,4 @@ def test_whatever_is_counted_can_be_prepared(
     axis = start + step * np.arange(points)
     counts = poisson(level * np.random.default_rng(seed).pareto(1.5, points), seed)
     counts[0] += 1
-    assert_finite(prepare(pattern(counts, axis)))
+    assert_finite(prepare(pattern(counts, np.asarray(axis, dtype=np.float64))))
