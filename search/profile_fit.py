@@ -100,12 +100,15 @@ def fit_profiles(prepared: Prepared, lines: LinesTable) -> ProfileFits:
         prepared.fwhm_deg,
     )
     n = len(lines)
-    placed = _place(*line_arrays, beam[0][0], beam[2], step, smooth)
-    _polish(*line_arrays, *beam, root, np.arange(n), 0, placed)
+    place: Any = _place
+    polish: Any = _polish
+    compare: Any = _compare
+    placed = place(*line_arrays, beam[0][0], beam[2], step, smooth)
+    polish(*line_arrays, *beam, root, np.arange(n), 0, placed)
     best = np.argsort(-placed[:, 2], kind="stable")[:POLISH]
-    _polish(*line_arrays, *beam, root, best, 3, placed)
+    polish(*line_arrays, *beam, root, best, 3, placed)
     peaks = prepared.peaks
-    seen = _compare(
+    seen = compare(
         *line_arrays,
         *beam,
         placed,
