@@ -66,7 +66,7 @@ def read_cif_text(text: str, name: str) -> Iterator[Record | Problem]:
                 yield _record(block, name)
             except CrystalError as error:
                 line = error.line if isinstance(error, BlockError) else block.line
-                yield Problem(f"{name}, block {block.name}", line, str(error))
+                yield Problem(block.where, line, str(error))
     if not found:
         yield Problem(name, 1, "no block has a cell with atoms; give a CIF of a crystal structure")
 

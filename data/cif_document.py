@@ -35,14 +35,21 @@ class Block:
 
     Attributes:
         name: without `data_`.
+        file: what the text that it stands in is called.
         line: of the first item, counted from 1.
         tags: each tag as the file writes it, and its line.
     """
 
     name: str
+    file: str
     line: int
     tags: dict[str, tuple[str, int]]
     _block: gemmi.cif.Block
+
+    @property
+    def where(self) -> str:
+        """How messages call it."""
+        return f"{self.file}, block {self.name}"
 
     def rows(self, *tags: str) -> int:
         """How many values the first of these tags has that is there; 0 when none is."""
@@ -116,7 +123,7 @@ def blocks_of(text: str, name: str) -> Iterator[Block | Problem]:
         yield from _one_by_one(text, name)
         return
     for block in document:
-        yield _block(block, 0)
+        yield _block(block, name, 0)
 
 
 def _one_by_one(text: str, name: str) -> Iterator[Block | Problem]:
@@ -134,11 +141,11 @@ def _one_by_one(text: str, name: str) -> Iterator[Block | Problem]:
 def _parse(part: str, name: str, line: int) -> Block | Problem:
     """One block of text that starts at this line."""
     try:
-        return _alone(part, line)
+        return _alone(part, name, line)
     except (ValueError, RuntimeError) as error:
         place = _GEMMI_PLACE.match(str(error))
     try:
-        return _alone(_repaired(part), line)
+        return _alone(_repaired(part), name, line)
     except (ValueError, RuntimeError):
         pass
     heading = part.split("\n", 1)[0].strip()[5:]
@@ -147,9 +154,9 @@ def _parse(part: str, name: str, line: int) -> Block | Problem:
     return Problem(f"{name}, block {heading}", at, f"not CIF: {said}; correct the file there")
 
 
-def _alone(part: str, line: int) -> Block:
+def _alone(part: str, name: str, line: int) -> Block:
     document: gemmi.cif.Document = gemmi.cif.read_string(part, 0)
-    return _block(document[0], line - 1)
+    return _block(document[0], name, line - 1)
 
 
 def _repaired(part: str) -> str:
@@ -159,7 +166,7 @@ def _repaired(part: str) -> str:
     return "_".join(heading.split()) + "\n" + rest
 
 
-def _block(block: gemmi.cif.Block, lines_before: int) -> Block:
+def _block(block: gemmi.cif.Block, file: str, lines_before: int) -> Block:
     tags: dict[str, tuple[str, int]] = {}
     first = 0
     for item in block:
@@ -170,4 +177,4 @@ def _block(block: gemmi.cif.Block, lines_before: int) -> Block:
         written = [pair[0]] if pair is not None else list(loop.tags) if loop is not None else []
         for tag in written:
             tags.setdefault(tag.lower().replace(".", "_"), (tag, line))
-    return Block(block.name, first or lines_before + 1, tags, block)
+    return Block(block.name, file, first or lines_before + 1, tags, block)

@@ -39,6 +39,7 @@ class Sites:
         occupancies: Shape (m,).
         fractional: Shape (m, 3).
         u_iso_angstrom2: NaN where not given. Shape (m,).
+        where: file and block.
         line: of the file where the coordinates stand.
     """
 
@@ -47,6 +48,7 @@ class Sites:
     occupancies: NDArray[np.float64]
     fractional: NDArray[np.float64]
     u_iso_angstrom2: NDArray[np.float64]
+    where: str
     line: int
 
 
@@ -120,7 +122,9 @@ def read_sites(block: Block, lattice: NDArray[np.float64]) -> Sites:
     if not kept:
         raise BlockError("no atom site has an element and coordinates", line)
     names, species, shares, places, u_iso = (list(column) for column in zip(*kept, strict=True))
-    return Sites(names, species, np.array(shares), np.array(places), np.array(u_iso), line)
+    return Sites(
+        names, species, np.array(shares), np.array(places), np.array(u_iso), block.where, line
+    )
 
 
 def _symbol(kind: str, label: str, formula: frozenset[str], line: int) -> str | None:
@@ -261,10 +265,13 @@ def _merged(
             named = ", ".join(dict.fromkeys(sites.labels[site] for site, _ in content))
             overfull[named] = total
         rows += [(centre, site, share / max(total, 1.0)) for site, share in content]
-    for named, total in overfull.items():
+    if overfull:
+        named, total = next(iter(overfull.items()))
+        others = f", and {len(overfull) - 1} more such" if len(overfull) > 1 else ""
         _log.warning(
-            "line %d: %s fill one site %.2f times; scaled to one", sites.line, named, total
-        )
+            "%s, line %d: %s fill one site %.2f times%s; scaled to one",
+            sites.where, sites.line, named, total, others,
+        )  # fmt: skip
     return rows
 
 

@@ -193,7 +193,7 @@ def stated(block: Block) -> tuple[list[StatedSymmetry], int]:
             raise BlockError(
                 f"space group {symbol!r} is not known; give the symmetry operations", line
             )
-        _log.info("block %s states no symmetry and is read as P1", block.name)
+        _log.info("%s: states no symmetry and is read as P1", block.where)
         groups = (gemmi.SpaceGroup("P 1"),)
     return [from_group(group.xhm()) for group in groups], line
 

