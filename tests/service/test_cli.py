@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from data.cif import write_cif
+from tests import crystals
+from tests.data.settings import rewritten
 from tests.service.conftest import Braggle
 
 
@@ -180,6 +186,37 @@ def test_bad_crystals_are_reported_and_the_others_read(
     document = json.loads(result.stdout)
     assert (document["added"], len(document["problems"])) == (1, 1)
     assert result.stderr.startswith("braggle: none.cif")
+
+
+def test_a_library_of_many_files_is_described_shortly(
+    braggle: Braggle, cifs: Path, tmp_path: Path
+) -> None:
+    text = (cifs / "halite.cif").read_text("utf-8")
+    (tmp_path / "many").mkdir()
+    for number in range(100):
+        (tmp_path / "many" / f"sample-{number}.cif").write_text(text, "utf-8")
+    assert braggle("library", "build", "many", "--into", "small").exit_code == 0
+    result = braggle("library", "info", "-l", "small")
+    assert "1, read from 100 records" in result.stdout
+    assert "and 88 more" in " ".join(result.stdout.split())
+    assert len(result.stdout.splitlines()) < 20
+
+
+@pytest.mark.parametrize("words", [["similar"], ["library", "add"]])
+def test_a_supercell_is_read_without_a_word_of_its_symmetry(
+    braggle: Braggle,
+    built: Path,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    words: list[str],
+) -> None:
+    shutil.copytree(built, tmp_path / "copy")
+    (tmp_path / "doubled.cif").write_text(
+        write_cif(rewritten(crystals.SILICON, np.random.default_rng(1), copies=2)), "utf-8"
+    )
+    result = braggle(*words, "doubled.cif", "-l", "copy")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
 
 
 def test_verify_tells_whole_from_damaged(braggle: Braggle, cifs: Path, tmp_path: Path) -> None:
