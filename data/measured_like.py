@@ -13,6 +13,9 @@ from data.pattern import Pattern
 from data.profile import Conditions, march_dollase, simulate
 from data.radiation import CU_KA, Radiation
 
+SAME_LENGTH_ANGSTROM = 1e-3
+"""Axes whose lengths differ by less are one by symmetry."""
+
 _FLOAT = NDArray[np.float64]
 
 
@@ -120,8 +123,8 @@ def _strained(
 ) -> Lines:
     """Lines of the crystal with its axes changed; axes of one length change together."""
     lengths = np.linalg.norm(crystal.lattice, axis=1)
-    draws = {round(float(length), 3): rng.normal(0, how.anisotropic_strain) for length in lengths}
-    own = np.array([draws[round(float(length), 3)] for length in lengths])
+    alike = np.abs(lengths[:, None] - lengths) < SAME_LENGTH_ANGSTROM
+    own = rng.normal(0, how.anisotropic_strain, 3)[alike.argmax(axis=1)]
     lattice = crystal.lattice * (1 + own + rng.normal(0, how.strain))[:, None]
     vectors = lines.hkl @ np.linalg.inv(lattice).T
     return Lines((vectors**2).sum(axis=1), lines.strength, lines.hkl)
