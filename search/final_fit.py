@@ -36,7 +36,7 @@ def final_fit(
     """Weighted least squares of a scale and a background correction, over a few widths."""
     weight = 1.0 / prepared.sigma
     target = prepared.net * weight
-    offset = np.ones_like(weight) * weight
+    background_alone = float(weight @ target / (weight @ weight))
     fits = []
     for factor in WIDTH_FACTORS:
         drawn = draw_profile(
@@ -47,13 +47,14 @@ def final_fit(
             zero_shift_deg=zero_shift_deg,
             fwhm_deg=factor * prepared.fwhm_deg,
         )
-        design = np.stack([drawn * weight, offset])
+        design = np.stack([drawn * weight, weight])
         normal = design @ design.T
         normal[np.diag_indices(2)] *= 1 + 1e-12
         scale, shift = np.linalg.solve(normal, design @ target) if drawn.any() else (0.0, 0.0)
-        scale = max(float(scale), 0.0)
+        if scale <= 0.0:
+            scale, shift = 0.0, background_alone
         calculated = prepared.background + shift + scale * drawn
         misfit = np.sum(((prepared.counts - calculated) * weight) ** 2)
         rwp = 100 * float(np.sqrt(misfit / np.sum((prepared.counts * weight) ** 2)))
-        fits.append(FinalFit(calculated, scale, rwp))
+        fits.append(FinalFit(calculated, float(scale), rwp))
     return min(fits, key=lambda fit: fit.rwp_percent)
