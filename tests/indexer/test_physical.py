@@ -77,6 +77,23 @@ def test_pattern_and_crystal_meet(stored: Vectors, name: str) -> None:
     assert max(others.values()) < 0.6
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_both_sides_are_one_where_the_pattern_is_drawn_as_the_crystal_is(
+    stored: Vectors, name: str
+) -> None:
+    radiation = Radiation.monochromatic(CHANNEL.reference_wavelength_angstrom)
+    question = asked(
+        name,
+        radiation=radiation,
+        caglioti=(0.0, 0.0, CHANNEL.reference_fwhm_deg**2),
+        eta=0.0,
+        two_theta_range_deg=(5.0, 140.0),
+        highest_counts=1e6,
+        background_counts=1.0,
+    )[0]
+    assert question @ stored[NAMES.index(name)] > 0.997
+
+
 def test_different_crystals_are_far_from_each_other(stored: Vectors) -> None:
     cosines = stored @ stored.T
     apart = cosines[np.triu_indices(len(NAMES), 1)]
