@@ -28,6 +28,7 @@ from service.bench.truth import Answers, TruthTable
 HITS = (1, 5, 10, 50)
 STAGE_HITS = (1, 10, 50, 200)
 MISSED = 10**9
+A_CASE = "a case is a folder with one pattern file and one CIF of its truth"
 
 Chemistry = Literal["none", "elements"]
 Advance = Callable[[int, int], None]
@@ -71,23 +72,32 @@ class _Ranks:
 
 
 def find_cases(folder: Path) -> list[Case]:
-    """Every folder below that holds one CIF and one pattern beside it.
+    """Every folder below, which holds one CIF and one pattern beside it.
+
+    What is hidden, .md and .json are looked past, and so is a folder that holds nothing else.
 
     Raises:
-        QueryError: there is none.
+        QueryError: there is none, or one holds more or less than that.
     """
     cases = []
-    for place in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
-        files = sorted(f for f in place.iterdir() if f.is_file() and not f.name.startswith("."))
+    places = [p for p in _visible(folder) if p.is_dir()] if folder.is_dir() else []
+    for place in places:
+        files = [f for f in _visible(place) if f.is_file()]
         truths = [f for f in files if f.suffix.lower() == ".cif"]
         patterns = [f for f in files if f.suffix.lower() not in (".cif", ".md", ".json")]
         if len(truths) == 1 and len(patterns) == 1:
             cases.append(Case(place.name, patterns[0], truths[0]))
+        elif truths or patterns:
+            raise QueryError(
+                f"{place}: {len(patterns)} pattern file(s) and {len(truths)} CIF(s); {A_CASE}"
+            )
     if not cases:
-        raise QueryError(
-            f"{folder}: no cases; a case is a folder with one pattern file and one CIF of its truth"
-        )
+        raise QueryError(f"{folder}: no cases; {A_CASE}")
     return cases
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.iterdir() if not one.name.startswith("."))
 
 
 def bench_lookup(
@@ -152,8 +162,8 @@ def bench_lookup(
             ranks.note(what, order, answers)
         if cosine:
             score = cosine.scores(pattern)
-            order = np.argsort(-np.where(allowed, score, -1.0), kind="stable")
-            ranks.note("masked_cosine", order, answers)
+            order = np.argsort(-score, kind="stable")
+            ranks.note("masked_cosine", order[allowed[order]], answers)
         per_query.append(
             {
                 "query": case.name,

@@ -1,0 +1,464 @@
+"""Hits are counted as they should be, on a library small enough to know every answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from data.canonical import standardize
+from data.cif import write_cif
+from data.crystal import Crystal
+from data.errors import QueryError
+from data.pattern import Pattern
+from data.profile import simulate_pattern
+from data.radiation import CU_KA, Radiation
+from data.reading import read_pattern
+from data.record import Record, Source
+from indexer import Library
+from search import Searcher
+from search.agreement import NOTIONS, Identity, agreement, same_cell
+from service.bench.lookup import Case, _Ranks, bench_lookup, find_cases
+from service.bench.masked_cosine import MaskedCosine, _rolling_minimum
+from service.bench.provenance import provenance
+from service.bench.truth import Answers, TruthTable
+from tests import crystals
+from tests.service.conftest import Braggle, write_xy
+
+
+def scaled(crystal: Crystal, factor: float) -> Crystal:
+    return replace(crystal, lattice=crystal.lattice * factor)
+
+
+def renamed(crystal: Crystal, **species: str) -> Crystal:
+    """The same atoms under other names."""
+    return replace(crystal, species=tuple(species.get(one, one) for one in crystal.species))
+
+
+def richer_in_iron(crystal: Crystal, by: float) -> Crystal:
+    signs = {"Mg": -by, "Fe": by}
+    changed = [
+        share + signs.get(one, 0.0)
+        for one, share in zip(crystal.species, crystal.occupancies, strict=True)
+    ]
+    return replace(crystal, occupancies=np.array(changed))
+
+
+MAGNESIUM = scaled(renamed(crystals.CAESIUM_CHLORIDE, Cs="Mg", Cl="O"), 0.65)
+
+LIBRARY = {
+    "halite": crystals.ROCK_SALT,
+    "warm halite": scaled(crystals.ROCK_SALT, 1.006),
+    "like halite": scaled(renamed(crystals.ROCK_SALT, Na="Li", Cl="Br"), 0.99),
+    "olivine": crystals.OLIVINE,
+    "olivine with iron": scaled(richer_in_iron(crystals.OLIVINE, 0.3), 1.003),
+    "magnesia, dense": MAGNESIUM,
+    "silicon": crystals.SILICON,
+    "rutile": crystals.RUTILE,
+    "anatase": crystals.ANATASE,
+    "quartz": crystals.QUARTZ,
+    "calcite": crystals.CALCITE,
+    "caesium chloride": crystals.CAESIUM_CHLORIDE,
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    records = [Record(one, (name,), Source("made", name)) for name, one in LIBRARY.items()]
+    return Library.build(records, tmp_path_factory.mktemp("libraries") / "made")
+
+
+@pytest.fixture(scope="module")
+def names(library: Library) -> list[str]:
+    return [entry.names[0] for entry in library.entries(np.arange(len(library)))]
+
+
+@pytest.fixture(scope="module")
+def control(library: Library) -> MaskedCosine:
+    return MaskedCosine(library.lines)
+
+
+def write_case(folder: Path, name: str, crystal: Crystal, *, truth: Crystal | None = None) -> None:
+    pattern = simulate_pattern(crystal, background_counts=200.0, rng=np.random.default_rng(1))
+    (folder / name).mkdir(parents=True)
+    write_xy(pattern, folder / name / "pattern.xy")
+    (folder / name / "truth.cif").write_text(write_cif(truth or crystal), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two that can be named, one that the library does not have, two that cannot be read."""
+    folder = tmp_path_factory.mktemp("queries")
+    write_case(folder, "a halite", crystals.ROCK_SALT)
+    write_case(folder, "b olivine", crystals.OLIVINE)
+    write_case(folder, "c baddeleyite", crystals.BADDELEYITE)
+    write_case(folder, "d unread pattern", crystals.RUTILE)
+    (folder / "d unread pattern" / "pattern.xy").write_text("no pattern")
+    write_case(folder, "e unread truth", crystals.RUTILE)
+    (folder / "e unread truth" / "truth.cif").write_text("data_none\n_cell_length_a 5\n")
+    (folder / "a halite" / "README.md").write_text("Where it comes from.")
+    (folder / "notes").mkdir()
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "truth.cif").write_text("")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(queries: Path, library: Library) -> dict[str, Any]:
+    return bench_lookup(queries, library)
+
+
+def identity(crystal: Crystal) -> Identity:
+    return Identity.of(standardize(crystal).crystal)
+
+
+def chosen(flags: NDArray[np.bool_], names: list[str]) -> set[str]:
+    return {name for name, flag in zip(names, flags, strict=True) if flag}
+
+
+class TestTruth:
+    @pytest.mark.parametrize(
+        "crystal, strict, species, twin",
+        [
+            (
+                crystals.ROCK_SALT,
+                {"halite", "warm halite"},
+                {"halite", "warm halite"},
+                {"halite", "warm halite", "like halite"},
+            ),
+            (
+                crystals.OLIVINE,
+                {"olivine"},
+                {"olivine", "olivine with iron"},
+                {"olivine", "olivine with iron"},
+            ),
+            # Of elements that no entry has.
+            (
+                scaled(renamed(crystals.ROCK_SALT, Na="Ag", Cl="Xe"), 1.01),
+                set(),
+                set(),
+                {"halite", "warm halite", "like halite"},
+            ),
+            (crystals.BADDELEYITE, set(), set(), set()),
+        ],
+    )
+    def test_answers_by_notion(
+        self,
+        library: Library,
+        names: list[str],
+        crystal: Crystal,
+        strict: set[str],
+        species: set[str],
+        twin: set[str],
+    ) -> None:
+        right = TruthTable(library).answers(identity(crystal)).right
+        found = {notion: chosen(right[notion], names) for notion in NOTIONS}
+        assert found == {"strict": strict, "species": species, "twin": twin}
+
+    @pytest.mark.parametrize("factor", [1.0, 0.985, 1.00005, 1.04])
+    def test_answers_are_those_of_asking_one_by_one(self, library: Library, factor: float) -> None:
+        table = TruthTable(library)
+        truths = [scaled(one, factor) for one in (*LIBRARY.values(), *crystals.ALL.values())]
+        for crystal in truths:
+            truth = identity(crystal)
+            answers = table.answers(truth)
+            for row, one in enumerate(table.identities):
+                agreed = agreement(truth, one)
+                assert {notion for notion in NOTIONS if answers.right[notion][row]} == agreed
+                assert answers.copies[row] == (bool(agreed) and same_cell(truth, one))
+
+    def test_copies_share_the_cell(self, library: Library, names: list[str]) -> None:
+        table = TruthTable(library)
+        copies = table.answers(identity(crystals.ROCK_SALT)).copies
+        assert chosen(copies, names) == {"halite"}
+        copies = table.answers(identity(scaled(crystals.ROCK_SALT, 1.003))).copies
+        assert chosen(copies, names) == set()
+        disguised = renamed(LIBRARY["like halite"], Li="K")
+        assert chosen(table.answers(identity(disguised)).copies, names) == {"like halite"}
+
+    @pytest.mark.parametrize(
+        "crystal, made",
+        [
+            (crystals.RUTILE, {"rutile", "anatase"}),
+            (crystals.OLIVINE, {"olivine", "olivine with iron", "magnesia, dense", "quartz",
+                                "silicon"}),
+            (crystals.CALCITE, {"calcite"}),
+            (crystals.BADDELEYITE, set()),
+        ],
+    )  # fmt: skip
+    def test_only_the_truths_elements(
+        self, library: Library, names: list[str], crystal: Crystal, made: set[str]
+    ) -> None:
+        assert chosen(TruthTable(library).made_of(identity(crystal)), names) == made
+
+
+class TestRanks:
+    def answers(self, **right: list[bool]) -> Answers:
+        flags = {notion: np.array(right.get(notion, [False] * 6)) for notion in NOTIONS}
+        return Answers(flags, np.zeros(6, dtype=bool))
+
+    def test_the_first_hit_counts_and_a_failure_is_a_miss(self) -> None:
+        ranks = _Ranks()
+        order = np.array([5, 3, 0, 1])
+        first = self.answers(strict=[True, True, False, False, False, False],
+                             species=[True, True, False, True, False, False],
+                             twin=[True, True, False, True, False, True])  # fmt: skip
+        ranks.note("all", order, first)
+        ranks.note("all", order, self.answers(twin=[False, False, True, False, True, False]))
+        ranks.fail("all")
+        ranks.note("all", order, self.answers(strict=[False] * 5 + [True]))
+        tables = {notion: ranks.table("all", notion, (1, 2, 3)) for notion in NOTIONS}
+        assert tables["strict"] == {"hit@1": 0.25, "hit@2": 0.25, "hit@3": 0.5, "mrr": 0.3333}
+        assert tables["species"] == {"hit@1": 0.0, "hit@2": 0.25, "hit@3": 0.25, "mrr": 0.125}
+        assert tables["twin"] == {"hit@1": 0.25, "hit@2": 0.25, "hit@3": 0.25, "mrr": 0.25}
+
+    def test_without_queries_there_is_no_figure(self) -> None:
+        assert _Ranks().table("all", "strict", (1, 5)) == {}
+
+
+class TestResult:
+    def test_hits_are_those_of_the_ranking(
+        self, result: dict[str, Any], queries: Path, library: Library
+    ) -> None:
+        searcher, table = Searcher(library), TruthTable(library)
+        for row, (name, crystal) in enumerate(
+            [("a halite", crystals.ROCK_SALT), ("b olivine", crystals.OLIVINE),
+             ("c baddeleyite", crystals.BADDELEYITE)]
+        ):  # fmt: skip
+            order = searcher.rank(read_pattern(queries / name / "pattern.xy")).rows
+            agreed = [agreement(identity(crystal), table.identities[i]) for i in order]
+            query = result["per_query"][row]
+            assert (query["query"], query["first"]) == (name, library.ids[order[0]])
+            for notion in NOTIONS:
+                hits = [i + 1 for i, found in enumerate(agreed) if notion in found]
+                assert query[f"rank_{notion}"] == (hits[0] if hits else None)
+
+    def test_shares_count_what_failed_and_what_is_missing(self, result: dict[str, Any]) -> None:
+        assert (result["queries"], result["failed"]) == (5, 2)
+        halite, olivine, baddeleyite, *failed = result["per_query"]
+        assert (halite["first_formula"], halite["rank_strict"]) == ("NaCl", 1)
+        assert (olivine["rank_species"], olivine["rank_twin"]) == (1, 1)
+        assert [baddeleyite[f"rank_{notion}"] for notion in NOTIONS] == [None] * 3
+        for notion in NOTIONS:
+            table = result[notion]
+            ranks = [halite[f"rank_{notion}"], olivine[f"rank_{notion}"]]
+            assert table["hit@50"] == 0.4
+            assert table["hit@1"] == ranks.count(1) / 5
+            assert table["mrr"] == pytest.approx(sum(1 / rank for rank in ranks) / 5, abs=1e-4)
+        assert [one["query"] for one in failed] == ["d unread pattern", "e unread truth"]
+        assert "pattern.xy" in failed[0]["failed"]
+        assert "truth.cif" in failed[1]["failed"]
+
+    def test_stages_and_the_control_are_counted_alike(self, result: dict[str, Any]) -> None:
+        assert set(result["first_stage"]) == {"exhaustive", "physical"}
+        tables = [*result["first_stage"].values(), result["controls"]["masked_cosine"]]
+        for table in tables:
+            # All twelve entries are ranked: two of five cases have their answer.
+            assert [table[notion]["hit@50"] for notion in NOTIONS] == [0.4] * 3
+            assert table["species"]["hit@1"] == 0.4
+        assert set(result["strict"]) == {"hit@1", "hit@5", "hit@10", "hit@50", "mrr"}
+        assert set(result["controls"]["masked_cosine"]["strict"]) == set(result["strict"])
+        stage = {"hit@1", "hit@10", "hit@50", "hit@200", "mrr"}
+        assert set(result["first_stage"]["physical"]["strict"]) == stage
+
+    def test_the_result_names_what_made_it(self, result: dict[str, Any], library: Library) -> None:
+        assert result["commit"] == provenance()["commit"]
+        assert result["machine"]["cores"] >= 1
+        assert result["library"] == {"name": "made", "version": 1, "entries": len(LIBRARY)}
+        (channel,) = result["channels"]
+        assert channel["sha256"] == library.channels[0].sha256
+        assert 0 < result["median_ms"] <= result["p95_ms"]
+
+    def test_progress_is_told(self, queries: Path, library: Library) -> None:
+        told: list[tuple[int, int]] = []
+        bench_lookup(queries, library, control=False, advance=lambda *now: told.append(now))
+        assert told == [(done, 5) for done in range(6)]
+
+
+class TestConditions:
+    @pytest.fixture
+    def periclase(self, tmp_path: Path) -> Path:
+        """Its twins are of other elements; what has its elements is another crystal."""
+        crystal = renamed(crystals.ROCK_SALT, Na="Mg", Cl="O")
+        write_case(tmp_path / "periclase", "one", crystal)
+        return tmp_path / "periclase"
+
+    def test_known_elements_leave_only_entries_of_them(
+        self, periclase: Path, library: Library
+    ) -> None:
+        free = bench_lookup(periclase, library)
+        known = bench_lookup(periclase, library, chemistry="elements")
+        assert (free["chemistry"], known["chemistry"]) == ("none", "elements")
+        assert free["per_query"][0]["rank_twin"] == 1
+        assert known["per_query"][0]["first_formula"] == "MgO"
+        for result, share in ((free, 1.0), (known, 0.0)):
+            stages = [*result["first_stage"].values(), *result["controls"].values(), result]
+            assert [stage["twin"]["hit@50"] for stage in stages] == [share] * 4
+
+    def test_no_entry_of_the_elements_is_a_failure(self, tmp_path: Path, library: Library) -> None:
+        write_case(tmp_path, "one", crystals.BADDELEYITE)
+        result = bench_lookup(tmp_path, library, chemistry="elements")
+        assert (result["queries"], result["failed"]) == (1, 1)
+        assert result["strict"]["hit@50"] == 0.0
+        assert result["median_ms"] is None
+
+    def test_independent_leaves_the_truths_cell_out(
+        self, tmp_path: Path, library: Library, names: list[str]
+    ) -> None:
+        write_case(tmp_path, "halite", crystals.ROCK_SALT)
+        write_case(tmp_path, "olivine", crystals.OLIVINE)
+        result = bench_lookup(tmp_path, library, independent=True)
+        # Nothing else is strictly olivine, so that it does not count at all.
+        (query,) = result["per_query"]
+        assert (result["queries"], result["failed"], result["independent"]) == (1, 0, True)
+        assert query["query"] == "halite"
+        assert query["first"] == library.ids[names.index("warm halite")]
+        assert result["controls"]["masked_cosine"]["strict"]["hit@1"] == 1.0
+
+    def test_nothing_independent_is_no_query(
+        self, braggle: Braggle, tmp_path: Path, library: Library
+    ) -> None:
+        write_case(tmp_path / "queries", "rutile", crystals.RUTILE)
+        result = bench_lookup(tmp_path / "queries", library, independent=True)
+        assert (result["queries"], result["per_query"], result["strict"]) == (0, [], {})
+        shown = braggle("bench", "lookup", "queries", "--independent", "-l", library.path)
+        assert shown.exit_code == 0
+        assert "0 queries, 0 failed" in shown.stdout
+
+    def test_the_control_can_be_left_out(self, periclase: Path, library: Library) -> None:
+        assert bench_lookup(periclase, library, control=False)["controls"] == {
+            "masked_cosine": None
+        }
+
+
+class TestCommand:
+    def test_json_has_every_field(self, braggle: Braggle, queries: Path, library: Library) -> None:
+        answer = braggle("bench", "lookup", queries, "-l", library.path, "--json")
+        assert answer.exit_code == 0
+        document = json.loads(answer.stdout)
+        assert set(document) == {
+            "benchmark", "queries", "failed", "chemistry", "independent", "strict", "species",
+            "twin", "median_ms", "p95_ms", "first_stage", "controls", "commit", "machine",
+            "library", "channels", "per_query",
+        }  # fmt: skip
+        assert document["benchmark"] == "lookup"
+        assert document["strict"]["hit@50"] == 0.4
+
+    @pytest.mark.parametrize(
+        "left, said",
+        [
+            ("truth.cif", "queries/one: 0 pattern file(s) and 1 CIF(s); a case is a folder"),
+            ("pattern.xy", "queries/one: 1 pattern file(s) and 0 CIF(s); a case is a folder"),
+            ("", "queries: no cases; a case is a folder with one pattern file and one CIF"),
+        ],
+    )
+    def test_half_a_case_is_one_line(
+        self, braggle: Braggle, tmp_path: Path, library: Library, left: str, said: str
+    ) -> None:
+        write_case(tmp_path / "queries", "one", crystals.RUTILE)
+        for file in (tmp_path / "queries" / "one").iterdir():
+            if file.name != left:
+                file.unlink()
+        result = braggle("bench", "lookup", "queries", "-l", library.path, "--json")
+        assert (result.exit_code, result.stdout) == (1, "")
+        (line,) = result.stderr.splitlines()
+        assert line.startswith(f"braggle: {said}")
+
+    def test_a_file_is_no_folder_of_cases(
+        self, braggle: Braggle, tmp_path: Path, library: Library
+    ) -> None:
+        (tmp_path / "file").write_text("")
+        result = braggle("bench", "lookup", "file", "-l", library.path)
+        assert result.exit_code == 1
+        assert result.stderr.startswith("braggle: file: no cases; ")
+
+    def test_half_a_case_is_not_passed_over_beside_whole_ones(self, tmp_path: Path) -> None:
+        write_case(tmp_path, "one", crystals.RUTILE)
+        assert find_cases(tmp_path) == [
+            Case("one", tmp_path / "one" / "pattern.xy", tmp_path / "one" / "truth.cif")
+        ]
+        write_case(tmp_path, "two", crystals.RUTILE)
+        (tmp_path / "two" / "another.xy").write_text("")
+        with pytest.raises(QueryError, match=r"two: 2 pattern file\(s\) and 1 CIF"):
+            find_cases(tmp_path)
+
+
+class TestMaskedCosine:
+    @pytest.mark.parametrize("name", ["halite", "rutile", "quartz", "calcite", "olivine"])
+    @pytest.mark.parametrize(
+        "conditions",
+        [
+            {},
+            {"strain": 0.004},
+            {"zero_shift_deg": -0.06},
+            {"two_theta_range_deg": (20.0, 60.0)},
+            {"radiation": Radiation.parse("CoKa"), "two_theta_range_deg": (6.0, 120.0)},
+        ],
+        ids=["plain", "strained", "shifted", "cut", "cobalt"],
+    )
+    def test_it_knows_clean_patterns(
+        self, control: MaskedCosine, names: list[str], name: str, conditions: dict[str, Any]
+    ) -> None:
+        pattern = simulate_pattern(
+            LIBRARY[name],
+            background_counts=100.0,
+            rng=np.random.default_rng(1),
+            caglioti=(0.0, 0.0, 0.2**2),
+            **conditions,
+        )
+        scores = control.scores(pattern)
+        assert scores.shape == (len(LIBRARY),)
+        assert scores.min() >= 0.0
+        assert 0.9 < scores[names.index(name)] <= 1.0 + 1e-6
+        # One olivine is hardly told from the other.
+        assert scores[names.index(name)] > scores.max() - 0.01
+
+    def test_it_does_not_know_a_strain_of_two_percent(
+        self, control: MaskedCosine, names: list[str]
+    ) -> None:
+        pattern = simulate_pattern(crystals.RUTILE, strain=0.02)
+        assert control.scores(pattern)[names.index("rutile")] < 0.3
+
+    def test_only_what_was_measured_is_compared(
+        self, control: MaskedCosine, names: list[str]
+    ) -> None:
+        # By hand: cosine over the overlap, for a pattern that needs no strain and no shift.
+        pattern = simulate_pattern(
+            crystals.QUARTZ, CU_KA, two_theta_range_deg=(30.0, 60.0), step_deg=0.05,
+            caglioti=(0.0, 0.0, 0.2**2),
+        )  # fmt: skip
+        whole = simulate_pattern(
+            standardize(crystals.RUTILE).crystal, CU_KA, two_theta_range_deg=(5.0, 90.0),
+            step_deg=0.05, caglioti=(0.0, 0.0, 0.2**2),
+        )  # fmt: skip
+        part = (whole.x > 29.99) & (whole.x < 60.01)
+        cosine = (pattern.counts @ whole.counts[part]) / (
+            np.linalg.norm(pattern.counts) * np.linalg.norm(whole.counts[part])
+        )
+        # The best of some strains and shifts is at least the one without.
+        assert control.scores(pattern)[names.index("rutile")] >= cosine - 0.02
+        assert control.scores(pattern)[names.index("quartz")] > 0.99
+
+    def test_a_flat_pattern_is_like_nothing(self, control: MaskedCosine) -> None:
+        pattern = Pattern(
+            "two_theta", np.linspace(10, 80, 700), np.full(700, 50.0), None, CU_KA, "given"
+        )
+        np.testing.assert_allclose(control.scores(pattern), 0.0, atol=1e-6)
+
+    def test_a_pattern_beyond_the_axis_is_like_nothing(self, control: MaskedCosine) -> None:
+        q = np.linspace(10.0, 20.0, 700)
+        pattern = Pattern("q", q, 100 + 50 * np.sin(q), None, None, None)
+        np.testing.assert_array_equal(control.scores(pattern), 0.0)
+
+    def test_the_background_joins_the_lowest_points(self) -> None:
+        two_theta = np.arange(10.0, 30.0, 0.1)
+        slope = 500.0 - 10 * two_theta
+        peaks = 1000 * np.exp(-(((two_theta - 17.0) / 0.2) ** 2))
+        np.testing.assert_allclose(_rolling_minimum(two_theta, slope), slope, atol=40)
+        background = _rolling_minimum(two_theta, slope + peaks)
+        assert np.abs(background - slope).max() < 45
