@@ -95,10 +95,12 @@ class Searcher:
             overlays: rows that come with curves to draw.
 
         Raises:
-            QueryError: no entry passes the filters, or the pattern shows no peaks where the
-                library has lines.
+            QueryError: no entry passes the filters, the pattern shows no peaks where the
+                library has lines, or no row is asked for.
             PatternError: the pattern cannot be prepared.
         """
+        if top < 1:
+            raise QueryError(f"{top} rows are no answer; ask for at least 1")
         ranking = self.rank(pattern, filters=filters, first_stage=first_stage)
         whole, prepared, timings = ranking.whole, ranking.prepared, dict(ranking.timings_ms)
         start = perf_counter()

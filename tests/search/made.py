@@ -34,7 +34,11 @@ def table(*crystals: Crystal) -> LinesTable:
 
 def measured(crystal: Crystal, radiation: Radiation = CU_KA, **how: Any) -> Pattern:
     """A well counted pattern with background and noise."""
-    given = {"background_counts": 100.0, "rng": np.random.default_rng(0), "eta": 0.4} | how
+    given: dict[str, Any] = {
+        "background_counts": 100.0,
+        "rng": np.random.default_rng(0),
+        "eta": 0.4,
+    } | how
     return simulate_pattern(crystal, radiation, **given)
 
 

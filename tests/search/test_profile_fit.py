@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -266,5 +265,6 @@ class TestComparing:
 
 def assert_same(one: ProfileFits, other: ProfileFits) -> None:
     for field in fields(one):
-        values: Any = getattr(one, field.name), getattr(other, field.name)
-        np.testing.assert_allclose(*values, err_msg=field.name, rtol=1e-9)
+        np.testing.assert_allclose(
+            getattr(one, field.name), getattr(other, field.name), rtol=1e-9, err_msg=field.name
+        )
