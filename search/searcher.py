@@ -30,7 +30,7 @@ FirstStage = Literal["auto", "exhaustive", "vectors"]
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""
 
-SHORTLIST = 300
+SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
 
 LIKELY = 0.5
