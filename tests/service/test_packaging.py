@@ -31,7 +31,15 @@ def imported() -> set[str]:
 
 def test_every_import_is_declared() -> None:
     extras = PROJECT["optional-dependencies"]
-    declared = names([*PROJECT["dependencies"], *extras["vendor"], *extras["mofs"], *extras["dev"]])
+    declared = names(
+        [
+            *PROJECT["dependencies"],
+            *extras["vendor"],
+            *extras["mofs"],
+            *extras["train"],
+            *extras["dev"],
+        ]
+    )
     providers = packages_distributions()
     missing = {
         module

@@ -1,0 +1,88 @@
+"""What the encoders read: a square-root profile over ln Q, and how a crystal's lines give one.
+
+Numpy only, so that looking up needs no torch; `drawing` does the same in bulk for training.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.lines import Lines
+from data.preparation import Prepared
+
+LN_Q_START, STEP, BINS = float(np.log(0.35)), 1e-3, 2880
+"""The axis: Q from 0.35 to 6.2 1/Å, a thousandth of Q a bin."""
+
+REFERENCE_WAVELENGTH_ANGSTROM = 1.5406
+"""Whose Lorentz-polarisation all profiles carry."""
+
+LINE_FWHM_BINS = 4.0
+"""Width that the lines of a crystal are drawn with, the same everywhere on ln Q."""
+
+NOISE_CLIP = 1.5
+"""A pattern counts only above this many standard uncertainties."""
+
+_FLOAT = NDArray[np.float32]
+
+
+def axis_ln_q() -> NDArray[np.float64]:
+    """Middle of each bin. Shape (BINS,)."""
+    return np.asarray(LN_Q_START + STEP * (np.arange(BINS) + 0.5))
+
+
+def lorentz_polarisation_of_q(q: NDArray[np.float64]) -> NDArray[np.float64]:
+    """At the reference wavelength, levelled off near 2θ = 180°. Shape of `q`."""
+    theta = np.arcsin(np.minimum(q * REFERENCE_WAVELENGTH_ANGSTROM / (4 * np.pi), 0.95))
+    return _lorentz_polarisation(theta)
+
+
+def profile_of_pattern(prepared: Prepared) -> _FLOAT:
+    """A pattern's profile and where it was measured. Shape (2, BINS)."""
+    theta = np.radians(prepared.two_theta_deg / 2)
+    net = np.maximum(prepared.net - NOISE_CLIP * prepared.sigma, 0.0)
+    height = net / _lorentz_polarisation(theta)
+    ln_q = np.log(prepared.q_inv_angstrom)
+    # Half a bin to either side: where points lie closer than bins, a bin sees more than one.
+    places = axis_ln_q()
+    heights = [
+        np.interp(places + shift, ln_q, height, left=0.0, right=0.0)
+        for shift in (-STEP / 3, 0.0, STEP / 3)
+    ]
+    weight = lorentz_polarisation_of_q(np.exp(places))
+    root = np.sqrt(np.mean(heights, axis=0) * weight)
+    covered = (places >= ln_q[0]) & (places <= ln_q[-1])
+    return np.asarray(levelled(np.stack([root, covered])[None])[0])
+
+
+def profile_of_lines(lines: Lines) -> _FLOAT:
+    """A crystal's profile, measured everywhere. Shape (2, BINS)."""
+    q = 2 * np.pi * np.sqrt(np.maximum(lines.inv_d2, 1e-9))
+    place = (np.log(q) - LN_Q_START) / STEP - 0.5
+    seen = (place >= 0) & (place < BINS - 1)
+    first = place[seen].astype(np.int64)
+    share = place[seen] - first
+    area = lines.strength[seen] * lorentz_polarisation_of_q(q[seen])
+    comb = np.bincount(first, area * (1 - share), BINS)
+    comb += np.bincount(first + 1, area * share, BINS)
+    root = np.sqrt(np.convolve(comb, line_shape(), mode="same"))
+    return np.asarray(levelled(np.stack([root, np.ones(BINS)])[None])[0])
+
+
+def line_shape() -> NDArray[np.float64]:
+    """A Gaussian of height one. Shape (2r + 1,)."""
+    reach = int(1.7 * LINE_FWHM_BINS)
+    offset = np.arange(-reach, reach + 1) / LINE_FWHM_BINS
+    return np.asarray(np.exp(-4 * np.log(2) * offset**2))
+
+
+def levelled(profiles: NDArray[np.float64]) -> _FLOAT:
+    """Profiles brought to a root mean square of one where they were measured. (B, 2, BINS)."""
+    root, covered = profiles[:, 0], profiles[:, 1]
+    square = (root**2).sum(axis=1) / np.maximum(covered.sum(axis=1), 1.0)
+    level = np.sqrt(np.maximum(square, 1e-30))[:, None]
+    return np.stack([root / level, covered], axis=1).astype(np.float32)
+
+
+def _lorentz_polarisation(theta: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta)))

@@ -1,0 +1,231 @@
+"""Training of the encoders: torch and numpy only, one packed file, resumable at any step."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
+from indexer.encoders.loss import contrastive, recall, twins
+from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
+from indexer.encoders.pack import Pack
+
+MOST_SCALE = 100.0
+"""Of the inverse temperature."""
+VALIDATION_ANSWERS, VALIDATION_QUERIES = 4096, 512
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an encoder is trained.
+
+    Attributes:
+        steps, batch: of the optimiser.
+        rate: highest learning rate; it rises over `warmup` steps and falls as a cosine.
+        decay: weight decay.
+        average: of the weights that are kept, an exponential mean with this memory.
+        seed: of weights and of everything that is drawn.
+        validate_every, save_every: in steps.
+        shape: of the encoder.
+        laboratory: where patterns are measured.
+    """
+
+    steps: int = 8000
+    batch: int = 256
+    rate: float = 1e-3
+    warmup: int = 200
+    decay: float = 0.02
+    average: float = 0.999
+    seed: int = 0
+    validate_every: int = 500
+    save_every: int = 100
+    shape: ProfileEncoderShape = field(default_factory=ProfileEncoderShape)
+    laboratory: Laboratory = field(default_factory=Laboratory)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What training tells of itself.
+
+    Attributes:
+        step: done, of `Recipe.steps`.
+        loss: of the step.
+        crystals_per_second: since the last report.
+        recall_at_1, recall_at_10: on held-out crystals, where just measured.
+    """
+
+    step: int
+    loss: float
+    crystals_per_second: float
+    recall_at_1: float | None = None
+    recall_at_10: float | None = None
+
+
+class Training:
+    """An encoder, its optimiser and where they stand."""
+
+    def __init__(self, pack: Pack, recipe: Recipe) -> None:
+        """At step 0."""
+        torch.manual_seed(recipe.seed)
+        self.pack, self.recipe, self.step = pack, recipe, 0
+        device = pack.device
+        self.encoder = ProfileEncoder(recipe.shape).to(device)
+        self.averaged = ProfileEncoder(recipe.shape).to(device)
+        self.averaged.load_state_dict(self.encoder.state_dict())
+        self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=device))
+        self.optimiser = torch.optim.AdamW(
+            [*self.encoder.parameters(), self.log_scale],
+            lr=recipe.rate,
+            weight_decay=recipe.decay,
+            betas=(0.9, 0.98),
+        )
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+        return {
+            "step": self.step,
+            "recipe": asdict(self.recipe),
+            "encoder": self.encoder.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "log_scale": self.log_scale.detach(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.step = state["step"]
+        self.encoder.load_state_dict(state["encoder"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.log_scale.data.copy_(state["log_scale"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"].cpu())
+
+    def advance(self) -> float:
+        """One step; the loss."""
+        recipe, pack = self.recipe, self.pack
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.step, recipe)
+        drawn = torch.randint(
+            len(pack.training_rows), (recipe.batch,), generator=self.generator, device=pack.device
+        )
+        rows = pack.training_rows[drawn]
+        with torch.no_grad():
+            patterns = measured_profiles(pack, rows, recipe.laboratory, self.generator)
+            crystals = lines_profiles(pack.lines(rows))
+            alike = twins(crystals) | (rows[:, None] == rows)
+        with torch.autocast(pack.device.type, torch.bfloat16):
+            vectors = self.encoder(torch.cat([patterns, crystals]))
+        queries, answers = vectors.float().chunk(2)
+        scale = self.log_scale.exp().clamp(max=MOST_SCALE)
+        loss = contrastive(queries, answers, alike, scale)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        memory = min(recipe.average, self.step / (self.step + 10))
+        with torch.no_grad():
+            own = self.encoder.parameters()
+            for mean, value in zip(self.averaged.parameters(), own, strict=True):
+                mean.lerp_(value, 1 - memory)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def validate(self) -> tuple[float, float]:
+        """Recall at 1 and 10 of patterns of held-out crystals among held-out crystals."""
+        pack, recipe = self.pack, self.recipe
+        generator = torch.Generator(pack.device).manual_seed(7)
+        order = torch.randperm(len(pack.held_out_rows), generator=generator, device=pack.device)[
+            :VALIDATION_ANSWERS
+        ]
+        rows = pack.held_out_rows[order]
+        size = recipe.batch
+        with torch.autocast(pack.device.type, torch.bfloat16):
+            answers = [
+                self.averaged(lines_profiles(pack.lines(rows[at : at + size]))).float()
+                for at in range(0, len(rows), size)
+            ]
+            queries = [
+                self.averaged(
+                    measured_profiles(pack, rows[at : at + size], recipe.laboratory, generator)
+                ).float()
+                for at in range(0, min(len(rows), VALIDATION_QUERIES), size)
+            ]
+        asked = torch.cat(queries)
+        truth = torch.arange(len(asked), device=pack.device)
+        first, tenth = recall(asked, torch.cat(answers), truth, (1, 10))
+        return first, tenth
+
+
+def rate_at(step: int, recipe: Recipe) -> float:
+    """Learning rate of a step: a rise, then a cosine down to nothing."""
+    if step < recipe.warmup:
+        return recipe.rate * (step + 1) / recipe.warmup
+    passed = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
+    return recipe.rate * (0.5 + 0.5 * math.cos(math.pi * min(passed, 1.0)))
+
+
+def train(
+    pack: Pack,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    report: Callable[[Progress], None] | None = None,
+) -> ProfileEncoder:
+    """Train, or go on training, an encoder.
+
+    The folder gets `checkpoint.pt` (to resume from) and `log.jsonl` (a line a report).
+
+    Args:
+        pack: crystals to train on.
+        recipe: how.
+        folder: for the checkpoint and the log.
+        resume: from the folder's checkpoint, if it has one.
+        report: called after each report's step.
+
+    Returns:
+        The encoder with the averaged weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    training = Training(pack, recipe)
+    checkpoint = folder / "checkpoint.pt"
+    if resume and checkpoint.exists():
+        training.resume(torch.load(checkpoint, map_location=pack.device, weights_only=True))
+    since, at = time.monotonic(), training.step
+    while training.step < recipe.steps:
+        loss = training.advance()
+        last = training.step == recipe.steps
+        validates = last or training.step % recipe.validate_every == 0
+        saves = last or training.step % recipe.save_every == 0
+        if not (validates or saves):
+            continue
+        found: tuple[float | None, float | None] = (None, None)
+        rate = (training.step - at) * recipe.batch / max(time.monotonic() - since, 1e-9)
+        if validates:
+            found = training.validate()
+        progress = Progress(training.step, loss, rate, *found)
+        with (folder / "log.jsonl").open("a") as log:
+            log.write(json.dumps(asdict(progress)) + "\n")
+        _save(training.state(), checkpoint)
+        since, at = time.monotonic(), training.step
+        if report is not None:
+            report(progress)
+    return training.averaged
+
+
+def _save(state: dict[str, Any], path: Path) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
