@@ -246,7 +246,9 @@ def _find_peaks(
     smooth = max(width / step / 3.0, 0.6)
     curve = gaussian_filter1d(net, smooth)
     noise = sigma / np.sqrt(2 * np.sqrt(np.pi) * smooth)
-    where, _ = find_peaks(curve, prominence=PEAK_SIGNIFICANCE * noise, height=PEAK_SIGNIFICANCE * noise)
+    where, _ = find_peaks(
+        curve, prominence=PEAK_SIGNIFICANCE * noise, height=PEAK_SIGNIFICANCE * noise
+    )
     if len(where) == 0:
         none = np.zeros(0)
         return Peaks(none, none, none, none, none)
