@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool1d, conv1d, interpolate
 
-from indexer.encoders.pack import Pack, PaddedLines
-from indexer.encoders.profile import (
+from indexer.encoders.axis import (
     BINS,
     LN_Q_START,
     NOISE_CLIP,
@@ -23,6 +22,7 @@ from indexer.encoders.profile import (
     STEP,
     line_shape,
 )
+from indexer.encoders.pack import Pack, PaddedLines
 
 AXIS_START_DEG, AXIS_STEP_DEG, AXIS_POINTS = 2.0, 0.04, 2400
 """The 2θ axis that patterns are counted on."""
@@ -74,8 +74,8 @@ def lines_profiles(lines: PaddedLines) -> Tensor:
     q = 2 * math.pi * lines.inv_d2.clamp(min=1e-9).sqrt()
     place = (q.log() - LN_Q_START) / STEP - 0.5
     seen = (place >= 0) & (place < BINS - 1) & lines.present
-    area = torch.where(seen, lines.strength * _polarisation_of_q(q), 0.0)
-    comb = _deposit(place, area, BINS)
+    area = torch.where(seen, lines.strength * polarisation_of_q(q), 0.0)
+    comb = deposit(place, area, BINS)
     shape = torch.as_tensor(line_shape(), dtype=comb.dtype, device=comb.device)
     root = conv1d(comb[:, None], shape[None, None], padding=len(shape) // 2)[:, 0]
     return levelled(root.clamp(min=0).sqrt(), torch.ones_like(root))
@@ -162,7 +162,7 @@ def _patterns(
         place = (bragg - AXIS_START_DEG) / AXIS_STEP_DEG
         seen = (sine < 0.98) & (place >= 0) & (place < len(axis) - 1) & lines.present
         area = torch.where(seen, strength * _polarisation(theta), 0.0) * weight
-        comb += _deposit(place, area, len(axis))
+        comb += deposit(place, area, len(axis))
     pattern = _broadened(comb, axis, lab, draw)
     return pattern / pattern.amax(dim=1, keepdim=True).clamp(min=1e-12)
 
@@ -243,7 +243,7 @@ def _on_ln_q(net: Tensor, covered: Tensor, axis: Tensor, wavelength: Tensor) -> 
         total += (1 - share) * height.gather(1, first) + share * height.gather(1, first + 1)
     there = covered.float().gather(1, place.round().long().clamp(0, len(axis) - 1))
     there = there * (sine < 0.99) * (place >= 0)
-    weight = _polarisation_of_q(bins.exp())
+    weight = polarisation_of_q(bins.exp())
     return levelled((total / 3 * weight * there).clamp(min=0).sqrt(), there)
 
 
@@ -253,7 +253,7 @@ def levelled(root: Tensor, covered: Tensor) -> Tensor:
     return torch.stack([root / square.clamp(min=1e-30).sqrt(), covered], dim=1)
 
 
-def _deposit(place: Tensor, area: Tensor, points: int) -> Tensor:
+def deposit(place: Tensor, area: Tensor, points: int) -> Tensor:
     """Areas shared between the two nearest points. Shape (B, points)."""
     first = place.long().clamp(0, points - 2)
     share = (place - first).clamp(0, 1)
@@ -267,7 +267,8 @@ def _polarisation(theta: Tensor) -> Tensor:
     return (1 + (2 * theta).cos() ** 2) / (theta.sin() ** 2 * theta.cos())
 
 
-def _polarisation_of_q(q: Tensor) -> Tensor:
+def polarisation_of_q(q: Tensor) -> Tensor:
+    """Lorentz-polarisation at the reference wavelength, as `profile` has it. Shape of `q`."""
     sine = (q * (REFERENCE_WAVELENGTH_ANGSTROM / (4 * math.pi))).clamp(
         max=math.sin(math.asin(0.95))
     )

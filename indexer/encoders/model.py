@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import normalize, relu
 
-from indexer.encoders.profile import BINS
+from indexer.encoders.axis import BINS
 
 DIMENSION = 256
 
@@ -52,13 +52,13 @@ class ProfileEncoder(nn.Module):
     but convolutions and rectifiers, which two cores run fast, in training and in use.
     """
 
-    def __init__(self, shape: ProfileEncoderShape | None = None) -> None:
-        """Weights are random."""
+    def __init__(self, shape: ProfileEncoderShape | None = None, *, channels: int = 2) -> None:
+        """Weights are random; what comes in has this many channels."""
         super().__init__()
         shape = shape or ProfileEncoderShape()
         width, stride = shape.stem
-        channels = shape.stages[0][0]
-        self.stem = nn.Conv1d(2, channels, width, stride, padding=(width - stride) // 2)
+        given, channels = channels, shape.stages[0][0]
+        self.stem = nn.Conv1d(given, channels, width, stride, padding=(width - stride) // 2)
         places = BINS // stride
         self.halvings, self.blocks = nn.ModuleList(), nn.ModuleList()
         for stage, (wanted, blocks) in enumerate(shape.stages):
@@ -75,7 +75,7 @@ class ProfileEncoder(nn.Module):
         self.join = nn.Linear(shape.head * places, DIMENSION)
 
     def forward(self, profiles: Tensor) -> Tensor:
-        """(B, 2, BINS) to unit vectors (B, DIMENSION)."""
+        """(B, channels, BINS) to unit vectors (B, DIMENSION)."""
         x = self.blocks[0](relu(self.stem(profiles)))
         for halving, blocks in zip(self.halvings, self.blocks[1:], strict=True):
             x = blocks(relu(halving(x)))

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from indexer.encoders.waves import Atoms, waves_of
+
 
 @dataclass(frozen=True)
 class PaddedLines:
@@ -66,3 +68,23 @@ class Pack:
         length = normals.norm(dim=2).clamp(min=1e-9)
         strength = torch.where(present, self.log_strength[flat].float().exp(), 0.0)
         return PaddedLines(length**2, strength, normals / length[..., None], present)
+
+    def atoms(self, rows: Tensor) -> Atoms:
+        """These crystals as atoms and waves; all of them must have their atoms in the pack."""
+        begin = self.atom_offsets[rows]
+        count = self.atom_offsets[rows + 1] - begin
+        slot = torch.arange(int(count.max()), device=self.device)
+        present = slot < count[:, None]
+        flat = torch.where(present, begin[:, None] + slot, begin[:, None])
+        lattice = self.primitive[rows]
+        waves = [waves_of(one) for one in lattice]
+        hkl = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
+        counts = torch.tensor([len(one) for one in waves], device=self.device)
+        return Atoms(
+            lattice,
+            torch.where(present, self.atomic_number[flat].long(), 0),
+            torch.where(present, self.occupancy[flat].float() / 200, 0.0),
+            self.fractional[flat].float() / 65536,
+            hkl,
+            torch.arange(hkl.shape[1], device=self.device) < counts[:, None],
+        )

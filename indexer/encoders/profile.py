@@ -1,6 +1,6 @@
 """What the encoders read: a square-root profile over ln Q, and how a crystal's lines give one.
 
-Numpy only, so that looking up needs no torch; `drawing` does the same in bulk for training.
+Without torch, which looking up does not need; `drawing` does the same in bulk for training.
 """
 
 from __future__ import annotations
@@ -10,25 +10,33 @@ from numpy.typing import NDArray
 
 from data.lines import Lines
 from data.preparation import Prepared
+from indexer.encoders.axis import (
+    BINS,
+    LINE_FWHM_BINS,
+    LN_Q_START,
+    NOISE_CLIP,
+    REFERENCE_WAVELENGTH_ANGSTROM,
+    STEP,
+    axis_ln_q,
+    line_shape,
+)
 
-LN_Q_START, STEP, BINS = float(np.log(0.35)), 1e-3, 2880
-"""The axis: Q from 0.35 to 6.2 1/Å, a thousandth of Q a bin."""
-
-REFERENCE_WAVELENGTH_ANGSTROM = 1.5406
-"""Whose Lorentz-polarisation all profiles carry."""
-
-LINE_FWHM_BINS = 4.0
-"""Width that the lines of a crystal are drawn with, the same everywhere on ln Q."""
-
-NOISE_CLIP = 1.5
-"""A pattern counts only above this many standard uncertainties."""
+__all__ = [
+    "BINS",
+    "LINE_FWHM_BINS",
+    "LN_Q_START",
+    "NOISE_CLIP",
+    "REFERENCE_WAVELENGTH_ANGSTROM",
+    "STEP",
+    "axis_ln_q",
+    "levelled",
+    "line_shape",
+    "lorentz_polarisation_of_q",
+    "profile_of_lines",
+    "profile_of_pattern",
+]
 
 _FLOAT = NDArray[np.float32]
-
-
-def axis_ln_q() -> NDArray[np.float64]:
-    """Middle of each bin. Shape (BINS,)."""
-    return np.asarray(LN_Q_START + STEP * (np.arange(BINS) + 0.5))
 
 
 def lorentz_polarisation_of_q(q: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,13 +75,6 @@ def profile_of_lines(lines: Lines) -> _FLOAT:
     comb += np.bincount(first + 1, area * share, BINS)
     root = np.sqrt(np.convolve(comb, line_shape(), mode="same"))
     return np.asarray(levelled(np.stack([root, np.ones(BINS)])[None])[0])
-
-
-def line_shape() -> NDArray[np.float64]:
-    """A Gaussian of height one. Shape (2r + 1,)."""
-    reach = int(1.7 * LINE_FWHM_BINS)
-    offset = np.arange(-reach, reach + 1) / LINE_FWHM_BINS
-    return np.asarray(np.exp(-4 * np.log(2) * offset**2))
 
 
 def levelled(profiles: NDArray[np.float64]) -> _FLOAT:

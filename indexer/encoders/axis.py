@@ -1,0 +1,30 @@
+"""The axis that encoders read profiles on, and the shape lines are drawn with; numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LN_Q_START, STEP, BINS = float(np.log(0.35)), 1e-3, 2880
+"""The axis: Q from 0.35 to 6.2 1/Å, a thousandth of Q a bin."""
+
+REFERENCE_WAVELENGTH_ANGSTROM = 1.5406
+"""Whose Lorentz-polarisation all profiles carry."""
+
+LINE_FWHM_BINS = 4.0
+"""Width that the lines of a crystal are drawn with, the same everywhere on ln Q."""
+
+NOISE_CLIP = 1.5
+"""A pattern counts only above this many standard uncertainties."""
+
+
+def axis_ln_q() -> NDArray[np.float64]:
+    """Middle of each bin. Shape (BINS,)."""
+    return np.asarray(LN_Q_START + STEP * (np.arange(BINS) + 0.5))
+
+
+def line_shape() -> NDArray[np.float64]:
+    """A Gaussian of height one. Shape (2r + 1,)."""
+    reach = int(1.7 * LINE_FWHM_BINS)
+    offset = np.arange(-reach, reach + 1) / LINE_FWHM_BINS
+    return np.asarray(np.exp(-4 * np.log(2) * offset**2))
