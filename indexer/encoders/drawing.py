@@ -22,14 +22,6 @@ from indexer.encoders.axis import (
     STEP,
     line_shape,
 )
-from indexer.encoders.axis import (
-    BINS,
-    LN_Q_START,
-    NOISE_CLIP,
-    REFERENCE_WAVELENGTH_ANGSTROM,
-    STEP,
-    line_shape,
-)
 from indexer.encoders.pack import Pack, PaddedLines
 
 AXIS_START_DEG, AXIS_STEP_DEG, AXIS_POINTS = 2.0, 0.04, 2400
