@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -214,11 +215,10 @@ class Library:
         found = self._reader.take(ENTRIES, wanted, ENTRY_COLUMNS).to_pylist()
         quoted = ", ".join(f"'{one['id']}'" for one in found)
         columns = ["id", "collection", "identifier", "reference", "licence", "names"]
-        sources = self._reader.where(SOURCES, f"id IN ({quoted})", columns).to_pylist()
-        return tuple(
-            Entry.of(one, [source for source in sources if source["id"] == one["id"]])
-            for one in found
-        )
+        sources: dict[str, list[dict[str, Any]]] = {one["id"]: [] for one in found}
+        for source in self._reader.where(SOURCES, f"id IN ({quoted})", columns).to_pylist():
+            sources[source["id"]].append(source)
+        return tuple(Entry.of(one, sources[one["id"]]) for one in found)
 
     def row(self, entry_id: str) -> int:
         """The row of an entry.
