@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
 from indexer.encoders.loss import contrastive, recall, twins
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
@@ -21,6 +23,10 @@ from indexer.encoders.pack import Pack
 MOST_SCALE = 100.0
 """Of the inverse temperature."""
 VALIDATION_ANSWERS, VALIDATION_QUERIES = 4096, 512
+MOST_ATOMS = 120
+"""Of the primitive cells that the tower over atoms is trained on; it is used on larger ones."""
+ATOMS_TOGETHER = 32
+"""Crystals that the tower over atoms reads at a time."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +76,19 @@ class Progress:
 
 
 class Training:
-    """An encoder, its optimiser and where they stand."""
+    """An encoder, its optimiser and where they stand.
+
+    One encoder reads patterns and crystals' lines alike, and learns from both.
+    """
 
     def __init__(self, pack: Pack, recipe: Recipe) -> None:
         """At step 0."""
         torch.manual_seed(recipe.seed)
         self.pack, self.recipe, self.step = pack, recipe, 0
         device = pack.device
-        self.encoder = ProfileEncoder(recipe.shape).to(device)
-        self.averaged = ProfileEncoder(recipe.shape).to(device)
-        self.averaged.load_state_dict(self.encoder.state_dict())
+        self.rows, self.rows_held_out = pack.training_rows, pack.held_out_rows
+        self.encoder = self._begin().to(device)
+        self.averaged = copy.deepcopy(self.encoder)
         self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=device))
         self.optimiser = torch.optim.AdamW(
             [*self.encoder.parameters(), self.log_scale],
@@ -88,6 +97,9 @@ class Training:
             betas=(0.9, 0.98),
         )
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
+
+    def _begin(self) -> nn.Module:
+        return ProfileEncoder(self.recipe.shape)
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -116,18 +128,9 @@ class Training:
         for group in self.optimiser.param_groups:
             group["lr"] = rate_at(self.step, recipe)
         drawn = torch.randint(
-            len(pack.training_rows), (recipe.batch,), generator=self.generator, device=pack.device
+            len(self.rows), (recipe.batch,), generator=self.generator, device=pack.device
         )
-        rows = pack.training_rows[drawn]
-        with torch.no_grad():
-            patterns = measured_profiles(pack, rows, recipe.laboratory, self.generator)
-            crystals = lines_profiles(pack.lines(rows))
-            alike = twins(crystals) | (rows[:, None] == rows)
-        with torch.autocast(pack.device.type, torch.bfloat16):
-            vectors = self.encoder(torch.cat([patterns, crystals]))
-        queries, answers = vectors.float().chunk(2)
-        scale = self.log_scale.exp().clamp(max=MOST_SCALE)
-        loss = contrastive(queries, answers, alike, scale)
+        loss = self._loss(self.rows[drawn])
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
@@ -140,23 +143,43 @@ class Training:
                 mean.lerp_(value, 1 - memory)
         return float(loss.detach())
 
+    def _loss(self, rows: Tensor) -> Tensor:
+        pack, recipe = self.pack, self.recipe
+        with torch.no_grad():
+            patterns = measured_profiles(pack, rows, recipe.laboratory, self.generator)
+            crystals = lines_profiles(pack.lines(rows))
+            alike = twins(crystals) | (rows[:, None] == rows)
+        with torch.autocast(pack.device.type, torch.bfloat16):
+            vectors = self.encoder(torch.cat([patterns, crystals]))
+        queries, answers = vectors.float().chunk(2)
+        return contrastive(queries, answers, alike, self._scale())
+
+    def _scale(self) -> Tensor:
+        return self.log_scale.exp().clamp(max=MOST_SCALE)
+
+    def _embed_patterns(self, profiles: Tensor) -> Tensor:
+        return torch.as_tensor(self.averaged(profiles))
+
+    def _embed_crystals(self, rows: Tensor) -> Tensor:
+        return torch.as_tensor(self.averaged(lines_profiles(self.pack.lines(rows))))
+
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
         """Recall at 1 and 10 of patterns of held-out crystals among held-out crystals."""
         pack, recipe = self.pack, self.recipe
         generator = torch.Generator(pack.device).manual_seed(7)
-        order = torch.randperm(len(pack.held_out_rows), generator=generator, device=pack.device)[
+        order = torch.randperm(len(self.rows_held_out), generator=generator, device=pack.device)[
             :VALIDATION_ANSWERS
         ]
-        rows = pack.held_out_rows[order]
+        rows = self.rows_held_out[order]
         size = recipe.batch
         with torch.autocast(pack.device.type, torch.bfloat16):
             answers = [
-                self.averaged(lines_profiles(pack.lines(rows[at : at + size]))).float()
+                self._embed_crystals(rows[at : at + size]).float()
                 for at in range(0, len(rows), size)
             ]
             queries = [
-                self.averaged(
+                self._embed_patterns(
                     measured_profiles(pack, rows[at : at + size], recipe.laboratory, generator)
                 ).float()
                 for at in range(0, min(len(rows), VALIDATION_QUERIES), size)
@@ -165,6 +188,52 @@ class Training:
         truth = torch.arange(len(asked), device=pack.device)
         first, tenth = recall(asked, torch.cat(answers), truth, (1, 10))
         return first, tenth
+
+
+class AtomsTraining(Training):
+    """A tower over atoms that learns to meet patterns where a profile encoder puts them."""
+
+    def __init__(self, pack: Pack, recipe: Recipe, profile_encoder: ProfileEncoder) -> None:
+        """At step 0, from the profile encoder's weights, which stay as they are."""
+        self.profile_encoder = profile_encoder.to(pack.device).eval().requires_grad_(False)
+        super().__init__(pack, recipe)
+        few = torch.diff(pack.atom_offsets)
+        few = (few > 0) & (few <= MOST_ATOMS)
+        self.rows = self.rows[few[self.rows]]
+        self.rows_held_out = self.rows_held_out[few[self.rows_held_out]]
+
+    def _begin(self) -> nn.Module:
+        encoder = AtomsEncoder(self.recipe.shape)
+        encoder.begin_from(self.profile_encoder)
+        return encoder
+
+    def _loss(self, rows: Tensor) -> Tensor:
+        pack, recipe = self.pack, self.recipe
+        with torch.no_grad(), torch.autocast(pack.device.type, torch.bfloat16):
+            crystals = lines_profiles(pack.lines(rows))
+            alike = twins(crystals) | (rows[:, None] == rows)
+            patterns = measured_profiles(pack, rows, recipe.laboratory, self.generator)
+            queries = self.profile_encoder(patterns).float()
+            lines = self.profile_encoder(crystals).float()
+        answers = self._embed(self.encoder, rows)
+        near = (answers * lines).sum(dim=1).mean()
+        return contrastive(queries, answers, alike, self._scale()) + 1 - near
+
+    def _embed(self, encoder: nn.Module, rows: Tensor) -> Tensor:
+        """Crystals of like size together, so that padding wastes little."""
+        order = torch.diff(self.pack.atom_offsets)[rows].argsort()
+        parts = [
+            encoder(self.pack.atoms(rows[order[at : at + ATOMS_TOGETHER]]))
+            for at in range(0, len(order), ATOMS_TOGETHER)
+        ]
+        vectors: Tensor = torch.cat(parts)
+        return vectors[order.argsort()]
+
+    def _embed_patterns(self, profiles: Tensor) -> Tensor:
+        return torch.as_tensor(self.profile_encoder(profiles))
+
+    def _embed_crystals(self, rows: Tensor) -> Tensor:
+        return self._embed(self.averaged, rows)
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
@@ -180,9 +249,10 @@ def train(
     recipe: Recipe,
     folder: Path,
     *,
+    atoms_beside: ProfileEncoder | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] | None = None,
-) -> ProfileEncoder:
+) -> nn.Module:
     """Train, or go on training, an encoder.
 
     The folder gets `checkpoint.pt` (to resume from) and `log.jsonl` (a line a report).
@@ -191,6 +261,8 @@ def train(
         pack: crystals to train on.
         recipe: how.
         folder: for the checkpoint and the log.
+        atoms_beside: train the tower over atoms in the space of this profile encoder, not a
+            profile encoder.
         resume: from the folder's checkpoint, if it has one.
         report: called after each report's step.
 
@@ -198,7 +270,11 @@ def train(
         The encoder with the averaged weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    training = Training(pack, recipe)
+    training = (
+        Training(pack, recipe)
+        if atoms_beside is None
+        else AtomsTraining(pack, recipe, atoms_beside)
+    )
     checkpoint = folder / "checkpoint.pt"
     if resume and checkpoint.exists():
         training.resume(torch.load(checkpoint, map_location=pack.device, weights_only=True))
