@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
 from indexer.encoders.loss import contrastive, recall, twins
@@ -23,6 +25,8 @@ from indexer.encoders.pack import Pack
 MOST_SCALE = 100.0
 """Of the inverse temperature."""
 VALIDATION_ANSWERS, VALIDATION_QUERIES = 4096, 512
+CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
+"""What a training leaves in its folder."""
 MOST_ATOMS = 120
 """Of the primitive cells that the tower over atoms is trained on; it is used on larger ones."""
 ATOMS_TOGETHER = 32
@@ -73,6 +77,13 @@ class Progress:
     crystals_per_second: float
     recall_at_1: float | None = None
     recall_at_10: float | None = None
+
+    def __str__(self) -> str:
+        """The figures in words."""
+        said = f"loss {self.loss:.3f}, {self.crystals_per_second:.0f} crystals/s"
+        if self.recall_at_1 is None or self.recall_at_10 is None:
+            return said
+        return f"{said}, recall@1 {self.recall_at_1:.1%}, @10 {self.recall_at_10:.1%}"
 
 
 class Training:
@@ -252,6 +263,7 @@ def train(
     atoms_beside: ProfileEncoder | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] | None = None,
+    tick: Callable[[int, float], None] | None = None,
 ) -> nn.Module:
     """Train, or go on training, an encoder.
 
@@ -265,9 +277,13 @@ def train(
             profile encoder.
         resume: from the folder's checkpoint, if it has one.
         report: called after each report's step.
+        tick: called after every step, with its number and loss.
 
     Returns:
         The encoder with the averaged weights.
+
+    Raises:
+        BraggleError: the loss is not a number any more.
     """
     folder.mkdir(parents=True, exist_ok=True)
     training = (
@@ -275,12 +291,21 @@ def train(
         if atoms_beside is None
         else AtomsTraining(pack, recipe, atoms_beside)
     )
-    checkpoint = folder / "checkpoint.pt"
+    checkpoint, log = folder / CHECKPOINT, folder / LOG
     if resume and checkpoint.exists():
         training.resume(torch.load(checkpoint, map_location=pack.device, weights_only=True))
+    else:
+        log.unlink(missing_ok=True)
     since, at = time.monotonic(), training.step
     while training.step < recipe.steps:
         loss = training.advance()
+        if not math.isfinite(loss):
+            raise BraggleError(
+                f"{folder}: the loss of step {training.step} is {loss}; train anew with a rate "
+                f"below {recipe.rate:g}"
+            )
+        if tick is not None:
+            tick(training.step, loss)
         last = training.step == recipe.steps
         validates = last or training.step % recipe.validate_every == 0
         saves = last or training.step % recipe.save_every == 0
@@ -291,8 +316,8 @@ def train(
         if validates:
             found = training.validate()
         progress = Progress(training.step, loss, rate, *found)
-        with (folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(asdict(progress)) + "\n")
+        with log.open("a") as lines:
+            lines.write(json.dumps(asdict(progress)) + "\n")
         _save(training.state(), checkpoint)
         since, at = time.monotonic(), training.step
         if report is not None:
@@ -303,5 +328,8 @@ def train(
 def _save(state: dict[str, Any], path: Path) -> None:
     """Whole or not at all."""
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
     partial.replace(path)

@@ -1,0 +1,127 @@
+"""How a training went: its log, and a drawing of loss and recall against step."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from indexer.encoders.training import Progress
+
+WIDTH, LEFT, RIGHT = 760, 64, 96
+TOP, PANEL, BETWEEN, BOTTOM = 40, 190, 44, 48
+"""Sizes in pixels; room at the right names the curves."""
+
+LABEL = "Loss and recall against step"
+STYLE = """\
+text { font: 13px system-ui, sans-serif; fill: #5c6877; }
+.title { font-weight: 600; fill: #16202c; }
+.page { fill: #ffffff; } .grid { stroke: #dfe4ea; }
+.curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.k1 { stroke: #1f6fd1; } .k2 { stroke: #d43d2f; } .k3 { stroke: #16875a; }
+text.k1 { fill: #1f6fd1; } text.k2 { fill: #d43d2f; } text.k3 { fill: #16875a; }
+text.k1, text.k2, text.k3 { stroke: none; }
+.k1.dot { fill: #1f6fd1; } .k2.dot { fill: #d43d2f; } .k3.dot { fill: #16875a; }
+@media (prefers-color-scheme: dark) {
+  .page { fill: #181f27; } .grid { stroke: #2d3742; } text { fill: #9aa7b5; }
+  .title { fill: #e7ecf2; }
+}
+"""
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """Values against step, with a name and a colour."""
+
+    name: str
+    colour: str
+    points: Points
+
+
+def read_log(path: Path) -> list[Progress]:
+    """What a training told of itself, by rising step; what was done twice counts once."""
+    told = (Progress(**json.loads(line)) for line in path.read_text("utf-8").splitlines())
+    by_step = {progress.step: progress for progress in told}
+    return [by_step[step] for step in sorted(by_step)]
+
+
+def curves_svg(log: Sequence[Progress]) -> str:
+    """A page of two panels: the loss, and the recall on held-out crystals.
+
+    Args:
+        log: by rising step, one report at least.
+    """
+    loss = _Curve("loss", "k1", [(one.step, one.loss) for one in log])
+    first, tenth = (
+        _Curve(
+            name,
+            colour,
+            [(one.step, 100 * v) for one in log if (v := getattr(one, key)) is not None],
+        )
+        for name, colour, key in (("at 10", "k3", "recall_at_10"), ("at 1", "k2", "recall_at_1"))
+    )
+    height = TOP + 2 * PANEL + BETWEEN + BOTTOM
+    last = log[-1].step
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    middle, recalls = (LEFT + WIDTH - RIGHT) / 2, "Recall on held-out crystals, %"
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{LABEL}">',
+        f"<style>{STYLE}</style>",
+        f'<rect class="page" width="{WIDTH}" height="{height}"/>',
+        *_panel(TOP, "Loss", [loss], last, max(value for _, value in loss.points)),
+        *_panel(TOP + PANEL + BETWEEN, recalls, [first, tenth], last, 100),
+        f'<text x="{middle}" y="{height - 10}" text-anchor="middle">step</text>',
+        "</svg>",
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _panel(
+    top: float, title: str, curves: Sequence[_Curve], last: float, most: float
+) -> Iterator[str]:
+    """One panel, steps from 0 to `last` and values from 0 to a little over `most`."""
+    ticks = round_ticks(most)
+    right, bottom, ceiling = WIDTH - RIGHT, top + PANEL, ticks[-1]
+
+    def x(step: float) -> float:
+        return LEFT + (right - LEFT) * step / max(last, 1)
+
+    def y(value: float) -> float:
+        return bottom - PANEL * value / ceiling
+
+    yield f'<text class="title" x="{LEFT}" y="{top - 12}">{title}</text>'
+    for tick in ticks:
+        level = y(tick)
+        yield f'<path class="grid" d="M{LEFT} {level:.1f}H{right}"/>'
+        yield f'<text x="{LEFT - 8}" y="{level + 4:.1f}" text-anchor="end">{tick:g}</text>'
+    for tick in round_ticks(last):
+        if tick <= last:
+            at = x(tick)
+            yield f'<text x="{at:.1f}" y="{bottom + 18}" text-anchor="middle">{tick:g}</text>'
+    for curve in curves:
+        if not curve.points:
+            continue
+        places = [(x(step), y(value)) for step, value in curve.points]
+        line = "L".join(f"{across:.1f} {down:.1f}" for across, down in places)
+        across, down = places[-1]
+        yield f'<path class="curve {curve.colour}" d="M{line}"/>'
+        yield f'<circle class="{curve.colour} dot" cx="{across:.1f}" cy="{down:.1f}" r="3"/>'
+        value = curve.points[-1][1]
+        yield (
+            f'<text class="{curve.colour}" x="{across + 9:.1f}" y="{down + 4:.1f}">'
+            f"{curve.name} {value:.3g}</text>"
+        )
+
+
+def round_ticks(most: float) -> list[float]:
+    """Round numbers from 0, four to seven of them, the last not below `most`."""
+    if not most > 0:
+        return [0.0, 1.0]
+    rough = most / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    return [step * i for i in range(math.ceil(most / step - 1e-9) + 1)]

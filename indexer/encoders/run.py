@@ -1,0 +1,167 @@
+"""A training run: what it is asked for, checked before the first step.
+
+    python -m indexer.encoders.run PACK --out FOLDER [--resume] [--steps N] ...
+
+trains where nothing but torch and numpy is installed; `braggle train encoder` trains, too, and
+makes an encoder file of what was trained, here or there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from data.errors import BraggleError
+from indexer.encoders.drawing import Laboratory
+from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
+from indexer.encoders.pack import Pack
+from indexer.encoders.training import CHECKPOINT, Progress, Recipe, train
+
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What may be said of a recipe; None leaves it to the checkpoint, or to the defaults."""
+
+    steps: int | None = None
+    batch: int | None = None
+    rate: float | None = None
+    seed: int | None = None
+
+    def said(self) -> dict[str, Any]:
+        """Those that are not None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def device_of(name: str) -> torch.device:
+    """The device of that name; `auto` is a GPU where there is one.
+
+    Raises:
+        BraggleError: a GPU is asked for, and torch finds none.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise BraggleError(
+            f"device cuda: torch {torch.__version__} finds no GPU here; choose cpu or auto"
+        )
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def open_pack(path: Path, device: torch.device) -> Pack:
+    """The packed training crystals.
+
+    Raises:
+        BraggleError: there is no such file, it is no pack, or too little is in it.
+    """
+    remedy = "make one with `python -m indexer.encoders.packing`"
+    if not path.is_file():
+        raise BraggleError(f"{path}: no such pack; {remedy}")
+    if not zipfile.is_zipfile(path):
+        raise BraggleError(f"{path}: is not a pack of training crystals, or not whole; {remedy}")
+    try:
+        pack = Pack(path, device)
+    except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise BraggleError(
+            f"{path}: is not a pack of training crystals ({reason}); {remedy}"
+        ) from None
+    if not len(pack.training_rows) or not len(pack.held_out_rows):
+        raise BraggleError(
+            f"{path}: {len(pack.training_rows)} crystals to train on and "
+            f"{len(pack.held_out_rows)} to validate with, and both are needed; pack more crystals"
+        )
+    return pack
+
+
+def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> Recipe:
+    """The recipe to train by: that of the folder's checkpoint, or a new one.
+
+    Raises:
+        BraggleError: there is a checkpoint and it is not to be resumed, or the other way round;
+            it cannot be read; it was trained by another recipe than is wished for.
+    """
+    checkpoint = folder / CHECKPOINT
+    if folder.exists() and not folder.is_dir():
+        raise BraggleError(f"{folder}: is not a folder; name one to train in")
+    if not resume:
+        if checkpoint.exists():
+            raise BraggleError(
+                f"{checkpoint}: a training is there already; go on with it by --resume, or name "
+                "another folder"
+            )
+        return Recipe(**wishes.said())
+    if not checkpoint.is_file():
+        raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
+    recipe = _recipe_in(checkpoint)
+    for name, wished in wishes.said().items():
+        own = getattr(recipe, name)
+        if wished != own:
+            raise BraggleError(
+                f"{checkpoint}: is trained with --{name} {own:g}, not {wished:g}; leave the option "
+                "out, or train anew in another folder"
+            )
+    return recipe
+
+
+def _recipe_in(checkpoint: Path) -> Recipe:
+    """The recipe of a checkpoint whose encoder has the shape it says."""
+    try:
+        state = torch.load(checkpoint, map_location="meta", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
+        raise BraggleError(
+            f"{checkpoint}: is not a checkpoint, or not whole; train anew in another folder"
+        ) from None
+    try:
+        fields = dict(state["recipe"])
+        shape = ProfileEncoderShape(**fields.pop("shape"))
+        laboratory = Laboratory(**fields.pop("laboratory"))
+        recipe = Recipe(**fields, shape=shape, laboratory=laboratory)
+        with torch.device("meta"):
+            own = ProfileEncoder(recipe.shape).state_dict()
+        fits = _sizes(own) == _sizes(state["encoder"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise BraggleError(
+            f"{checkpoint}: is of an encoder of another make; train anew in another folder"
+        )
+    return recipe
+
+
+def _sizes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in weights.items()}
+
+
+def main() -> None:
+    """Train where only torch and numpy are installed."""
+    parser = argparse.ArgumentParser(description="Train the encoder of patterns and crystals.")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--resume", action="store_true")
+    for name, kind in (("steps", int), ("batch", int), ("rate", float), ("seed", int)):
+        parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    asked = parser.parse_args()
+    wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
+    try:
+        recipe = recipe_of(asked.out, wishes, resume=asked.resume)
+        pack = open_pack(asked.pack, device_of(asked.device))
+        train(pack, recipe, asked.out, resume=asked.resume, report=_tell)
+    except BraggleError as error:
+        sys.exit(f"braggle: {error}")
+
+
+def _tell(progress: Progress) -> None:
+    sys.stderr.write(f"step {progress.step}: {progress}\n")
+
+
+if __name__ == "__main__":
+    main()
