@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
+from indexer.encoders.axis import BINS, LN_Q_START, STEP, line_shape
 from indexer.encoders.drawing import deposit, polarisation_of_q
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
-from indexer.encoders.profile import BINS, LN_Q_START, STEP, line_shape
 from indexer.encoders.waves import Atoms
 
 ELEMENTS = 119
