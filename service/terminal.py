@@ -6,9 +6,9 @@ import json
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -59,12 +59,19 @@ def _console(*, stderr: bool) -> Console:
     return Console(file=stream, width=width, markup=False)
 
 
+class ReportProgress(Protocol):
+    """Takes the number done, the total (None when not known), the stage and how it goes."""
+
+    def __call__(self, done: int, total: int | None, stage: str, detail: str = "") -> None:
+        """Move the bar of the stage."""
+
+
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int | None, str], None]]:
+def progress_bar() -> Iterator[ReportProgress]:
     """A bar on stderr for work of several stages, shown once it has taken over a second.
 
     Yields:
-        What to call with the number done, the total (None when not known) and the stage.
+        What to call with how far each stage is.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -73,18 +80,19 @@ def progress_bar() -> Iterator[Callable[[int, int | None, str], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}"),
         console=_console(stderr=True),
     )
     tasks: dict[str, Any] = {}
     start = threading.Timer(PATIENCE_S, bar.start)
     start.daemon = True
 
-    def report(done: int, total: int | None, stage: str) -> None:
+    def report(done: int, total: int | None, stage: str, detail: str = "") -> None:
         if not tasks:
             start.start()
         if stage not in tasks:
-            tasks[stage] = bar.add_task(stage, total=total)
-        bar.update(tasks[stage], completed=done, total=total)
+            tasks[stage] = bar.add_task(stage, total=total, detail=detail)
+        bar.update(tasks[stage], completed=done, total=total, detail=detail)
 
     try:
         yield report

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.errors import BraggleError
 from indexer.encoders.training import Progress
 
 WIDTH, LEFT, RIGHT = 760, 64, 96
-TOP, PANEL, BETWEEN, BOTTOM = 40, 190, 44, 48
+TOP, PANEL, BETWEEN, BOTTOM = 40, 190, 64, 48
 """Sizes in pixels; room at the right names the curves."""
 
 LABEL = "Loss and recall against step"
@@ -35,17 +37,28 @@ Points = Sequence[tuple[float, float]]
 
 @dataclass(frozen=True)
 class _Curve:
-    """Values against step, with a name and a colour."""
+    """Values against step, with a colour and what the last one is called."""
 
-    name: str
     colour: str
     points: Points
+    last: str
 
 
 def read_log(path: Path) -> list[Progress]:
-    """What a training told of itself, by rising step; what was done twice counts once."""
-    told = (Progress(**json.loads(line)) for line in path.read_text("utf-8").splitlines())
-    by_step = {progress.step: progress for progress in told}
+    """What a training told of itself, by rising step.
+
+    What was done twice counts once, and a line that a crash cut short not at all.
+
+    Raises:
+        BraggleError: there is no log, or nothing is in it.
+    """
+    by_step: dict[int, Progress] = {}
+    for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
+        with suppress(ValueError, TypeError):
+            told = Progress(**json.loads(line))
+            by_step[told.step] = told
+    if not by_step:
+        raise BraggleError(f"{path}: there is no log of the training, and nothing to draw")
     return [by_step[step] for step in sorted(by_step)]
 
 
@@ -55,19 +68,24 @@ def curves_svg(log: Sequence[Progress]) -> str:
     Args:
         log: by rising step, one report at least.
     """
-    loss = _Curve("loss", "k1", [(one.step, one.loss) for one in log])
-    first, tenth = (
-        _Curve(
-            name,
-            colour,
-            [(one.step, 100 * v) for one in log if (v := getattr(one, key)) is not None],
-        )
-        for name, colour, key in (("at 10", "k3", "recall_at_10"), ("at 1", "k2", "recall_at_1"))
+    loss = _Curve("k1", [(one.step, one.loss) for one in log], "{:.3g}")
+    tenth = _Curve(
+        "k3",
+        [(one.step, 100 * one.recall_at_10) for one in log if one.recall_at_10 is not None],
+        "{:.1f} at 10",
+    )
+    first = _Curve(
+        "k2",
+        [(one.step, 100 * one.recall_at_1) for one in log if one.recall_at_1 is not None],
+        "{:.1f} at 1",
     )
     height = TOP + 2 * PANEL + BETWEEN + BOTTOM
     last = log[-1].step
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-    middle, recalls = (LEFT + WIDTH - RIGHT) / 2, "Recall on held-out crystals, %"
+    middle, recalls = (
+        (LEFT + WIDTH - RIGHT) / 2,
+        "Recall on held-out crystals in %, the right one first or among ten",
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{LABEL}">',
         f"<style>{STYLE}</style>",
@@ -110,10 +128,9 @@ def _panel(
         across, down = places[-1]
         yield f'<path class="curve {curve.colour}" d="M{line}"/>'
         yield f'<circle class="{curve.colour} dot" cx="{across:.1f}" cy="{down:.1f}" r="3"/>'
-        value = curve.points[-1][1]
+        value = curve.last.format(curve.points[-1][1])
         yield (
-            f'<text class="{curve.colour}" x="{across + 9:.1f}" y="{down + 4:.1f}">'
-            f"{curve.name} {value:.3g}</text>"
+            f'<text class="{curve.colour}" x="{across + 9:.1f}" y="{down + 4:.1f}">{value}</text>'
         )
 
 

@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,10 @@ class Progress:
     crystals_per_second: float
     recall_at_1: float | None = None
     recall_at_10: float | None = None
+
+    def since(self, earlier: Progress) -> Progress:
+        """The same with the recall that was measured earlier."""
+        return replace(self, recall_at_1=earlier.recall_at_1, recall_at_10=earlier.recall_at_10)
 
     def __str__(self) -> str:
         """The figures in words."""

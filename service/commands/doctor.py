@@ -31,6 +31,7 @@ EXTRAS = {
     "gpu": "faiss-gpu",
     "vendor": "geddes",
     "mofs": "core-mof",
+    "train": "torch",
     "relax": "chgnet",
     "service": "fastapi",
     "distributed": "lance-ray",

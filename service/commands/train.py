@@ -1,0 +1,123 @@
+"""`braggle train`: encoders made from packed training crystals."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.commands.options import Json, verb
+from service.terminal import emit, progress_bar, say, show
+
+if TYPE_CHECKING:
+    from indexer.encoders.training import Progress
+
+app = typer.Typer(
+    name="train",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Train what reads patterns and crystals.",
+)
+
+ENCODER, CURVES = "encoder.safetensors", "curves.svg"
+
+
+class Device(StrEnum):
+    """Where to train."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@app.command()
+@verb
+def encoder(
+    pack: Annotated[
+        Path, typer.Argument(help="Training crystals, as `indexer.encoders.packing` writes them.")
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="For the encoder, checkpoint, log and curves.")
+    ],
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, by its recipe.")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of the optimiser; 8000 when not given.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=2, help="Crystals in a step; 256 when not given.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1e-7, max=1.0, help="Highest learning rate; 0.001 when not given."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
+    ] = None,
+    device: Annotated[
+        Device, typer.Option(help="auto takes a GPU where there is one.")
+    ] = Device.AUTO,
+    json: Json = False,
+) -> None:
+    """Train an encoder of patterns and crystals, and write its weights."""
+    _torch_needed()
+    from indexer.encoders.curves import curves_svg, read_log
+    from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of
+    from indexer.encoders.training import LOG, train
+    from indexer.encoders.weights import write_encoder
+
+    recipe = recipe_of(out, Wishes(steps, batch, rate, seed), resume=resume)
+    crystals = open_pack(pack, device_of(device.value))
+    say(
+        f"{pack}: {len(crystals.training_rows)} crystals to train on and "
+        f"{len(crystals.held_out_rows)} to validate with, on {crystals.device}"
+    )
+    told: Progress | None = None
+    with progress_bar() as progress:
+
+        def report(now: Progress) -> None:
+            nonlocal told
+            told = now if now.recall_at_1 is not None or told is None else now.since(told)
+
+        def tick(step: int, loss: float) -> None:
+            detail = f"loss {loss:.3f}" if told is None else str(replace(told, loss=loss))
+            progress(step, recipe.steps, "training", detail)
+
+        trained = train(crystals, recipe, out, resume=resume, report=report, tick=tick)
+    write_encoder(trained, recipe, out / ENCODER)
+    log = read_log(out / LOG)
+    (out / CURVES).write_text(curves_svg(log), "utf-8")
+    last = log[-1]
+    if json:
+        emit(
+            {
+                "encoder": str(out / ENCODER),
+                "curves": str(out / CURVES),
+                "log": str(out / LOG),
+                "device": str(crystals.device),
+                **asdict(last),
+            }
+        )
+    else:
+        show(f"{out / ENCODER}: {last.step} steps, {last}; how it went: {out / CURVES}")
+
+
+def _torch_needed() -> None:
+    """Say what brings torch where it is missing.
+
+    Raises:
+        MissingExtraError: it is missing.
+    """
+    from importlib.util import find_spec
+
+    from data.errors import MissingExtraError
+
+    if find_spec("torch") is None:
+        raise MissingExtraError(
+            "training needs torch, which is not installed; pip install 'braggle[train]'"
+        )
