@@ -26,7 +26,7 @@ from data.canonical import Standard, operations_of
 from data.crystal import Crystal
 from data.diffraction import lines_of
 from data.errors import BraggleError
-from data.formula import reduced_formula
+from data.formula import parse_formula, reduced_formula
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
 from indexer.entry import Entry
 from indexer.library import Library
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--crystals", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    excluded = set(options.exclude.read_text().split()) if options.exclude else set()
+    excluded = formulas_in(options.exclude) if options.exclude else set()
     library = Library.open(options.library)
     rows = np.arange(len(library))
     wanted = variants(library.space_group_numbers, options.crystals - len(library))
@@ -89,6 +89,18 @@ def main() -> None:
             sys.stderr.write(f"\r{len(packed)} crystals")
     sys.stderr.write("\n")
     write_packed(packed, options.into)
+
+
+def formulas_in(path: Path) -> set[str]:
+    """The formulas of a file, between blanks, as written and as crystals' formulas are written.
+
+    Raises:
+        BraggleError: there is no such file, or something in it is not a formula.
+    """
+    if not path.is_file():
+        raise BraggleError(f"{path}: no such file of formulas to exclude")
+    written = path.read_text("utf-8").split()
+    return {form for one in written for form in (one, reduced_formula(parse_formula(one)))}
 
 
 def variants(space_groups: NDArray[np.int64], total: int) -> NDArray[np.int64]:
@@ -183,30 +195,33 @@ def write_packed(packed: list[Packed], path: Path) -> None:
     ]
     crystals = [one for one, _ in kept]
     atoms = [one.primitive for one in crystals]
-    np.savez(
-        path,
-        lattice=np.array([one.lattice for one in crystals], np.float32),
-        space_group=np.array([one.space_group_number for one in crystals], np.uint8),
-        line_offsets=_offsets(len(one.strength) for one in crystals),
-        hkl=np.concatenate([one.hkl for one in crystals]).astype(np.int8),
-        log_strength=np.log(
+    columns = {
+        "lattice": np.array([one.lattice for one in crystals], np.float32),
+        "space_group": np.array([one.space_group_number for one in crystals], np.uint8),
+        "line_offsets": _offsets(len(one.strength) for one in crystals),
+        "hkl": np.concatenate([one.hkl for one in crystals]).astype(np.int8),
+        "log_strength": np.log(
             np.maximum(np.concatenate([one.strength for one in crystals]), 1e-6)
         ).astype(np.float16),
-        atom_offsets=_offsets(0 if one is None else len(one) for one in atoms),
-        primitive=np.array(
+        "atom_offsets": _offsets(0 if one is None else len(one) for one in atoms),
+        "primitive": np.array(
             [np.zeros((3, 3)) if one is None else one.lattice for one in atoms], np.float32
         ),
-        atomic_number=np.concatenate([_numbers(one) for one in atoms if one is not None]),
-        occupancy=np.concatenate(
+        "atomic_number": np.concatenate([_numbers(one) for one in atoms if one is not None]),
+        "occupancy": np.concatenate(
             [np.rint(200 * one.occupancies) for one in atoms if one is not None]
         ).astype(np.uint8),
-        fractional=np.concatenate(
+        "fractional": np.concatenate(
             [np.rint(65536 * one.fractional) for one in atoms if one is not None]
         ).astype(np.uint16),
-        prototype=np.array([one.prototype for one in crystals], np.uint32),
-        formula=np.array([one.formula for one in crystals]),
-        held_out=np.array([out for _, out in kept]),
-    )
+        "prototype": np.array([one.prototype for one in crystals], np.uint32),
+        "formula": np.array([one.formula for one in crystals]),
+        "held_out": np.array([out for _, out in kept]),
+    }
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
+        np.savez(file, **columns)
+    partial.replace(path)
     count = sum(out for _, out in kept)
     sys.stderr.write(
         f"{path}: {len(kept)} crystals, {count} of them held out; "
@@ -223,4 +238,7 @@ def _numbers(crystal: Crystal) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BraggleError as error:
+        sys.exit(f"braggle: {error}")
