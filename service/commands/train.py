@@ -67,9 +67,9 @@ def encoder(
     """Train an encoder of patterns and crystals, and write its weights."""
     _torch_needed()
     from indexer.encoders.curves import curves_svg, read_log
+    from indexer.encoders.encoder_file import write_encoder
     from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of
     from indexer.encoders.training import LOG, train
-    from indexer.encoders.weights import write_encoder
 
     recipe = recipe_of(out, Wishes(steps, batch, rate, seed), resume=resume)
     crystals = open_pack(pack, device_of(device.value))

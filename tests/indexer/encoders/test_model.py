@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from indexer.encoders.axis import BINS
+from indexer.encoders.encoder_file import write_encoder
 from indexer.encoders.inference import NumpyProfileEncoder
 from indexer.encoders.model import DIMENSION, ProfileEncoder, ProfileEncoderShape, parameters
 from indexer.encoders.training import Recipe
-from indexer.encoders.weights import write_encoder
 
 SHAPES = [
     ProfileEncoderShape(),
