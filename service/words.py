@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import Protocol
 
 from data.pattern import Pattern
-from search.result import Hit, LookupResult
+from search.result import LookupResult
 
 VERDICTS = {
     "match": "Match",
@@ -25,14 +26,26 @@ CLOSE = 0.2
 """A second hit at least this share as probable as the first is a rival."""
 
 
-def phase_names(hit: Hit) -> tuple[str, ...]:
+class Named(Protocol):
+    """A hit, or an entry of a library."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its sources call it."""
+
+    @property
+    def formula(self) -> str:
+        """Reduced formula."""
+
+
+def phase_names(one: Named) -> tuple[str, ...]:
     """What people call the entry, without names that only repeat a formula."""
-    return tuple(name for name in hit.names if not _FORMULA.fullmatch(name))
+    return tuple(name for name in one.names if not _FORMULA.fullmatch(name))
 
 
-def phase_name(hit: Hit) -> str:
+def phase_name(one: Named) -> str:
     """The first name, or the formula when there is none."""
-    return next(iter(phase_names(hit)), hit.formula)
+    return next(iter(phase_names(one)), one.formula)
 
 
 def percent(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from data.record import Problem, Record
     from data.sources import SourceStream
     from indexer import Library
+    from service.map import LibraryMap
 
 app = typer.Typer(
     name="library",
@@ -145,6 +147,43 @@ def verify(*, library: LibraryName = None, json: Json = False) -> None:
             "`braggle library build SOURCE... --replace`"
         )
         raise typer.Exit(1)
+
+
+@app.command("map")
+@verb
+def draw_map(
+    *,
+    library: LibraryName = None,
+    channel: Annotated[str, typer.Option(help="Whose vectors are drawn.")] = "physical",
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The page to write.")] = Path(
+        "map.html"
+    ),
+    json: Json = False,
+) -> None:
+    """Draw a library as a page: crystals with like patterns lie near each other."""
+    from service.map import draw, write_map
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        drawn = draw(opened, channel, progress)
+    write_map(drawn, out)
+    if json:
+        emit(_map_answer(drawn, out))
+        return
+    what = f"a sample of {len(drawn.entries)} of" if drawn.is_sample else "all"
+    show(f"Map of {what} {drawn.total} entries of {drawn.library} written to {out}")
+
+
+def _map_answer(drawn: LibraryMap, out: Path) -> dict[str, Any]:
+    return {
+        "page": str(out),
+        "library": {"path": drawn.library, "version": drawn.version, "entries": drawn.total},
+        "channel": drawn.channel,
+        "points": len(drawn.entries),
+        "sample": drawn.is_sample,
+        "neighbours_kept": drawn.layout.neighbours_kept,
+        "groups": {one.key: one.counts for one in drawn.colourings},
+    }
 
 
 def _open(source: str) -> SourceStream:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search.result import Hit, LookupResult
+from service.pages import packed
 from service.words import phase_name
 
 
@@ -24,9 +24,9 @@ def pack(result: LookupResult) -> dict[str, Any]:
     return {
         "wavelength": wavelength,
         "hasTwoTheta": pattern.radiation is not None,
-        "x": _floats(two_theta),
-        "counts": _floats(pattern.counts),
-        "background": _floats(result.background),
+        "x": packed(two_theta, "<f4"),
+        "counts": packed(pattern.counts, "<f4"),
+        "background": packed(result.background, "<f4"),
         "hits": [_overlay(hit) for hit in result.hits if hit.overlay is not None],
     }
 
@@ -43,15 +43,7 @@ def _overlay(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "name": phase_name(hit),
-        "calculated": _floats(overlay.calculated),
-        "ticks": _floats(overlay.ticks_two_theta_deg),
-        "hkl": _base64(overlay.ticks_hkl.astype("<i2")),
+        "calculated": packed(overlay.calculated, "<f4"),
+        "ticks": packed(overlay.ticks_two_theta_deg, "<f4"),
+        "hkl": packed(overlay.ticks_hkl, "<i2"),
     }
-
-
-def _floats(values: NDArray[np.float64]) -> str:
-    return _base64(values.astype("<f4"))
-
-
-def _base64(values: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode("ascii")

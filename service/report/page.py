@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from data.errors import BraggleError
 from search.result import LookupResult
+from service.pages import asset, script_json, template_environment, trusted_asset, write_page
 from service.report.curves import pack
 from service.report.notation import formula_html, signed, space_group_html
 from service.words import (
@@ -28,10 +23,7 @@ from service.words import (
 
 def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look-up") -> str:
     """One HTML document for one or several answers; it loads nothing from anywhere."""
-    assets = files("service.report") / "assets"
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = template_environment()
     environment.filters |= {
         "formula": formula_html,
         "signed": signed,
@@ -45,13 +37,13 @@ def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look
         "verdict": _verdict,
         "verdicts": VERDICTS,
     }
-    template = environment.from_string((assets / "report.html").read_text("utf-8"))
+    template = environment.from_string(asset("service.report", "report.html"))
     return template.render(
         title=title,
         results=results,
-        curves=[_script_json(pack(result)) for result in results],
-        style=Markup((assets / "report.css").read_text("utf-8")),  # noqa: S704 - our own file
-        script=Markup((assets / "report.js").read_text("utf-8")),  # noqa: S704 - our own file
+        curves=[script_json(pack(result)) for result in results],
+        style=trusted_asset("service.report", "report.css"),
+        script=trusted_asset("service.report", "report.js"),
     )
 
 
@@ -61,16 +53,7 @@ def write_report(results: Sequence[LookupResult], path: Path) -> None:
     Raises:
         BraggleError: the file cannot be written.
     """
-    page = render(results)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise BraggleError(f"{path}: the report cannot be written: {error.strerror}") from error
+    write_page(render(results), path, "report")
 
 
 def _verdict(result: LookupResult) -> Markup:
@@ -88,11 +71,3 @@ def _licences(result: LookupResult) -> list[tuple[str, str]]:
     shown = [hit for row in result.hits for hit in (row, *row.twins)]
     pairs = {(one.collection, one.licence) for hit in shown for one in hit.sources if one.licence}
     return sorted(pairs)
-
-
-def _script_json(document: object) -> Markup:
-    """JSON that may stand in a script element: no text in it can close the element."""
-    text = json.dumps(document, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)  # noqa: S704 - every character that HTML could see is escaped
