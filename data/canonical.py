@@ -24,6 +24,17 @@ SYMPREC_ANGSTROM = 0.01
 OCCUPANCY_STEP = 0.001
 """Occupancies nearer to each other than this count as equal when symmetry is looked for."""
 
+CRYSTAL_SYSTEMS = (
+    "triclinic",
+    "monoclinic",
+    "orthorhombic",
+    "tetragonal",
+    "trigonal",
+    "hexagonal",
+    "cubic",
+)
+"""By growing symmetry."""
+
 _FINER = (1.0, 0.3, 0.1, 0.01, 0.001)
 _REACH_ANGSTROM = 7.0
 _WAVE_NUMBERS = np.array([4.1, 5.3, 6.7, 8.3])
@@ -109,6 +120,12 @@ def space_group_symbol(number: int) -> str:
     """Short Hermann-Mauguin symbol of the standard setting, such as "Fm-3m" or "P21/c"."""
     name = str(gemmi.find_spacegroup_by_number(number).short_name())
     return "R" + name[1:] if name.startswith("H") else name  # gemmi marks hexagonal axes by H
+
+
+@cache
+def crystal_system(number: int) -> str:
+    """One of `CRYSTAL_SYSTEMS`, of a space group."""
+    return str(gemmi.find_spacegroup_by_number(number).crystal_system_str())
 
 
 def standardize(crystal: Crystal, *, symprec_angstrom: float = SYMPREC_ANGSTROM) -> Standard:

@@ -21,6 +21,7 @@ from data.record import Record
 from indexer.library import Library
 from search.agreement import NOTIONS, Identity
 from search.searcher import FirstStage, Searcher
+from service.bench.breakdown import UNREAD_GROUPS, breakdown, groups_of
 from service.bench.masked_cosine import MaskedCosine
 from service.bench.provenance import provenance
 from service.bench.truth import Answers, TruthTable
@@ -136,9 +137,11 @@ def bench_lookup(
     for done, case in enumerate(cases):
         if advance:
             advance(done, len(cases))
+        groups = UNREAD_GROUPS
         try:
             truth = _truth(case)
             answers = truths.answers(truth)
+            groups = groups_of(truth, answers, truths.collections)
             allowed = np.ones(len(library), dtype=bool)
             if chemistry == "elements":
                 allowed &= truths.made_of(truth)
@@ -154,7 +157,7 @@ def bench_lookup(
             failed += 1
             for what in ("all", "exhaustive", searcher.channel.id, "masked_cosine"):
                 ranks.fail(what)
-            per_query.append({"query": case.name, "failed": str(error)})
+            per_query.append({"query": case.name, **groups, "failed": str(error)})
             continue
         times.append(1e3 * seconds)
         ranks.note("all", found, answers)
@@ -167,6 +170,7 @@ def bench_lookup(
         per_query.append(
             {
                 "query": case.name,
+                **groups,
                 "seconds": round(perf_counter() - start, 3),
                 "first": library.ids[found[0]],
                 "first_formula": library.entry(int(found[0])).formula,
@@ -195,6 +199,7 @@ def bench_lookup(
             if control
             else None
         },
+        "breakdown": breakdown(per_query),
         **provenance(library),
         "per_query": per_query,
     }

@@ -39,6 +39,7 @@ class TruthTable:
     def __init__(self, library: Library) -> None:
         entries = library.entries(np.arange(len(library)))
         self.identities = [Identity.of(entry.crystal) for entry in entries]
+        self.collections = [entry.sources[0].collection for entry in entries]
         symbols = sorted({symbol for entry in entries for symbol in entry.elements})
         self._column = {symbol: i for i, symbol in enumerate(symbols)}
         self._fractions = np.stack([self._vector(one) for one in self.identities])

@@ -75,6 +75,8 @@ def lookup(
         emit(result)
     else:
         show(_lookup_table(result))
+        if result["per_query"]:
+            show(_breakdown_table(result["breakdown"]))
 
 
 @app.command()
@@ -153,6 +155,27 @@ def _lookup_table(result: dict[str, Any]) -> Table:
         table.add_column(column, justify="right")
     for name, row in rows.items():
         table.add_row(name, *(_figure(key, row.get(key)) for key in columns))
+    return table
+
+
+def _breakdown_table(kinds: dict[str, dict[str, dict[str, float]]]) -> Table:
+    from rich.table import Table
+
+    titles = {
+        "crystal_system": "crystal system",
+        "volume": "cell volume, Å³",
+        "source": "source",
+    }
+    table = Table(title="strict hits by what the truth is", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("")
+    for name in ("queries", "hit@1", "hit@10"):
+        table.add_column(name, justify="right")
+    for kind, groups in kinds.items():
+        for place, (name, row) in enumerate(groups.items()):
+            figures = [_figure(key, row[key]) for key in ("hit@1", "hit@10")]
+            title = titles[kind] if place == 0 else ""
+            table.add_row(title, name, str(row["queries"]), *figures)
     return table
 
 

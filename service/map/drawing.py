@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import gemmi
 import numpy as np
 
-from data.canonical import space_group_symbol
+from data.canonical import CRYSTAL_SYSTEMS, crystal_system, space_group_symbol
 from data.errors import QueryError
 from indexer.entry import Entry
 from indexer.library import Library
@@ -20,15 +19,6 @@ from service.map.layout import Layout, lay_out, sample_rows
 SHOWN_GROUPS = 12
 """Space groups and collections beyond the most frequent share one colour."""
 REST = "all others"
-SYSTEMS = (
-    "triclinic",
-    "monoclinic",
-    "orthorhombic",
-    "tetragonal",
-    "trigonal",
-    "hexagonal",
-    "cubic",
-)
 VOLUME_EDGES = (10.0, 12.5, 15.0, 17.5, 20.0, 25.0, 30.0)
 
 Progress = Callable[[int, int | None, str], None]
@@ -116,7 +106,7 @@ def colourings(entries: Sequence[Entry]) -> tuple[Colouring, ...]:
     symbols = [space_group_symbol(one.space_group_number) for one in entries]
     return (
         _sorted_as("chemistry", "Chemistry", CLASSES, [_chemistry(one) for one in entries]),
-        _sorted_as("system", "Crystal system", SYSTEMS, [_system(one) for one in entries]),
+        _sorted_as("system", "Crystal system", CRYSTAL_SYSTEMS, [_system(one) for one in entries]),
         _by_frequency("group", "Space group", symbols),
         Colouring(
             "volume", "Volume per atom, Å³", _steps(VOLUME_EDGES), tuple(map(int, steps)), True
@@ -136,11 +126,11 @@ def _chemistry(entry: Entry) -> str:
 
 
 def _system(entry: Entry) -> str:
-    return str(gemmi.SpaceGroup(entry.space_group_number).crystal_system_str())
+    return crystal_system(entry.space_group_number)
 
 
 def _collection(entry: Entry) -> str:
-    return entry.sources[0].collection if entry.sources else "unknown"
+    return entry.sources[0].collection
 
 
 def _sorted_as(key: str, title: str, groups: tuple[str, ...], of: Sequence[str]) -> Colouring:

@@ -92,8 +92,6 @@ def _label(one: Colouring, name: str) -> Markup:
 
 
 def _source(entry: Entry) -> str:
-    if not entry.sources:
-        return ""
     first, *others = entry.sources
     shown = f"{first.collection} {first.identifier}"
     return f"{shown} and {len(others)} more" if others else shown

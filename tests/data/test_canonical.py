@@ -9,7 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from data.canonical import Standard, crystal_id, operations_of, space_group_symbol, standardize
+from data.canonical import (
+    CRYSTAL_SYSTEMS,
+    Standard,
+    crystal_id,
+    crystal_system,
+    operations_of,
+    space_group_symbol,
+    standardize,
+)
 from data.crystal import Crystal
 from data.sites import grouped
 from tests import crystals
@@ -208,6 +216,13 @@ def test_where_no_symmetry_is_found_the_given_cell_is_reduced(
 )
 def test_symbols_are_the_short_ones(number: int, symbol: str) -> None:
     assert space_group_symbol(number) == symbol
+
+
+def test_systems_are_cut_where_the_tables_cut_them() -> None:
+    # First numbers in International Tables A; trigonal and hexagonal are two systems.
+    first = [1, 3, 16, 75, 143, 168, 195, 231]
+    for system, start, end in zip(CRYSTAL_SYSTEMS, first, first[1:], strict=False):
+        assert {crystal_system(number) for number in range(start, end)} == {system}
 
 
 def test_operations_include_the_centrings() -> None:

@@ -23,6 +23,7 @@ from data.record import Record, Source
 from indexer import Library
 from search import Searcher
 from search.agreement import NOTIONS, Identity, agreement, same_cell
+from service.bench.breakdown import ABSENT, UNREAD, UNREAD_GROUPS, breakdown, groups_of
 from service.bench.lookup import Case, _Ranks, bench_lookup, find_cases
 from service.bench.masked_cosine import MaskedCosine, _rolling_minimum
 from service.bench.provenance import provenance
@@ -294,6 +295,100 @@ class TestResult:
         assert told == [(done, 5) for done in range(6)]
 
 
+class TestBreakdown:
+    def ranked(self, *groups: str, rank: int | None = None) -> dict[str, Any]:
+        return {**dict(zip(UNREAD_GROUPS, groups, strict=True)), "rank_strict": rank}
+
+    def test_shares_are_those_of_each_group(self) -> None:
+        queries = [
+            self.ranked("cubic", "<150", "made", rank=1),
+            self.ranked("cubic", "500-1500", "made", rank=10),
+            self.ranked("cubic", "<150", ABSENT, rank=11),
+            self.ranked("triclinic", "<150", "found", rank=2),
+            self.ranked("triclinic", ">1500", "made"),
+            {**UNREAD_GROUPS, "failed": "cannot be read"},
+        ]
+        table = breakdown(queries)
+        assert table == {
+            "crystal_system": {
+                "triclinic": {"queries": 2, "hit@1": 0.0, "hit@10": 0.5},
+                "cubic": {"queries": 3, "hit@1": 0.3333, "hit@10": 0.6667},
+                UNREAD: {"queries": 1, "hit@1": 0.0, "hit@10": 0.0},
+            },
+            "volume": {
+                "<150": {"queries": 3, "hit@1": 0.3333, "hit@10": 0.6667},
+                "500-1500": {"queries": 1, "hit@1": 0.0, "hit@10": 1.0},
+                ">1500": {"queries": 1, "hit@1": 0.0, "hit@10": 0.0},
+                UNREAD: {"queries": 1, "hit@1": 0.0, "hit@10": 0.0},
+            },
+            "source": {
+                "made": {"queries": 3, "hit@1": 0.3333, "hit@10": 0.6667},
+                "found": {"queries": 1, "hit@1": 0.0, "hit@10": 1.0},
+                ABSENT: {"queries": 1, "hit@1": 0.0, "hit@10": 0.0},
+                UNREAD: {"queries": 1, "hit@1": 0.0, "hit@10": 0.0},
+            },
+        }
+        orders = [list(groups) for groups in table.values()]
+        assert orders[0] == ["triclinic", "cubic", UNREAD]
+        assert orders[1] == ["<150", "500-1500", ">1500", UNREAD]
+        assert orders[2] == ["made", "found", ABSENT, UNREAD]
+
+    @pytest.mark.parametrize(
+        "volume, bin_", [(149.9, "<150"), (150.1, "150-500"), (499, "150-500"), (501, "500-1500"),
+                         (1499, "500-1500"), (1501, ">1500")],
+    )  # fmt: skip
+    def test_a_cell_belongs_to_one_bin(self, volume: float, bin_: str) -> None:
+        halite = scaled(
+            crystals.ROCK_SALT, (volume / crystals.ROCK_SALT.volume_angstrom3) ** (1 / 3)
+        )
+        nothing = np.zeros(2, dtype=bool)
+        answers = Answers(dict.fromkeys(NOTIONS, nothing), nothing)
+        assert groups_of(identity(halite), answers, ["made", "found"]) == {
+            "crystal_system": "cubic", "volume": bin_, "source": ABSENT,
+        }  # fmt: skip
+
+    def test_the_source_is_that_of_the_truth_itself(self, library: Library) -> None:
+        table = TruthTable(library)
+        rows = {name: row for row, name in enumerate(LIBRARY)}
+        assert table.collections == ["made"] * len(LIBRARY)
+        collections = [f"collection {row}" for row in range(len(LIBRARY))]
+
+        def source(crystal: Crystal) -> str:
+            truth = identity(crystal)
+            return groups_of(truth, table.answers(truth), collections)["source"]
+
+        assert source(crystals.OLIVINE) == f"collection {rows['olivine']}"
+        # Strictly the same, but another sample; the same cell, but another compound.
+        assert source(scaled(crystals.ROCK_SALT, 1.003)) == ABSENT
+        assert source(renamed(LIBRARY["like halite"], Li="K")) == ABSENT
+
+    def test_every_query_is_in_one_group_of_each_kind(self, result: dict[str, Any]) -> None:
+        table = result["breakdown"]
+        for groups in table.values():
+            assert sum(one["queries"] for one in groups.values()) == result["queries"]
+            hits = sum(one["queries"] * one["hit@10"] for one in groups.values())
+            assert hits == pytest.approx(result["queries"] * result["strict"]["hit@10"], abs=1e-3)
+        # The pattern that cannot be read has a truth that can.
+        assert {name: one["queries"] for name, one in table["crystal_system"].items()} == {
+            "monoclinic": 1, "orthorhombic": 1, "tetragonal": 1, "cubic": 1, UNREAD: 1,
+        }  # fmt: skip
+        assert {name: one["queries"] for name, one in table["source"].items()} == {
+            "made": 3, ABSENT: 1, UNREAD: 1,
+        }  # fmt: skip
+        assert table["volume"]["150-500"]["queries"] == 2
+
+    def test_it_is_shown_below_the_main_table(
+        self, braggle: Braggle, queries: Path, library: Library
+    ) -> None:
+        shown = braggle("bench", "lookup", queries, "--no-control", "-l", library.path)
+        assert shown.exit_code == 0
+        above, below = shown.stdout.split("strict hits by what the truth is")
+        assert "look-up, strict" in above
+        (row,) = (line for line in below.splitlines() if "cubic" in line)
+        assert row.split() == ["cubic", "1", "100.0", "%", "100.0", "%"]
+        assert "cell volume, Å³" in below
+
+
 class TestConditions:
     @pytest.fixture
     def periclase(self, tmp_path: Path) -> Path:
@@ -358,7 +453,7 @@ class TestCommand:
         assert set(document) == {
             "benchmark", "queries", "failed", "chemistry", "independent", "strict", "species",
             "twin", "median_ms", "p95_ms", "first_stage", "controls", "commit", "machine",
-            "library", "channels", "per_query",
+            "library", "channels", "per_query", "breakdown",
         }  # fmt: skip
         assert document["benchmark"] == "lookup"
         assert document["strict"]["hit@50"] == 0.4
