@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
+from torch import nn
 
-from indexer.encoders.model import ProfileEncoder
 from indexer.encoders.training import Recipe
 
 
-def write_encoder(encoder: ProfileEncoder, recipe: Recipe, path: Path) -> None:
+def write_encoder(encoder: nn.Module, recipe: Recipe, path: Path) -> None:
     """Write the weights as safetensors, float32, whole or not at all.
 
     Args:
         encoder: trained.
         recipe: how; it stands in the file's header, for people to read.
-        path: of the file. Names in it are those of `ProfileEncoder.state_dict()`.
+        path: of the file. Names in it are those of its `state_dict()`.
     """
     weights = {
         name: np.ascontiguousarray(value.detach().float().cpu().numpy())

@@ -231,7 +231,7 @@ class AtomsTraining(Training):
             queries = self.profile_encoder(patterns).float()
             lines = self.profile_encoder(crystals).float()
         answers = self._embed(self.encoder, rows)
-        near = (answers * lines).sum(dim=1).mean()
+        near: Tensor = (answers * lines).sum(dim=1).mean()
         return contrastive(queries, answers, alike, self._scale()) + 1 - near
 
     def _embed(self, encoder: nn.Module, rows: Tensor) -> Tensor:

@@ -32,13 +32,15 @@ class Packing:
     library: Path
     folder: Path
 
-    def __call__(self, name: str, *words: str, held_out: int = 5) -> Path:
-        """Pack into a file of this name; one prototype of so many is held out."""
+    def __call__(self, name: str, *words: str, processes: bool = False) -> Path:
+        """Pack into a file of this name, here or by other processes; hold a fifth out."""
         into = self.folder / name
         words = ("packing", "--library", str(self.library), "--into", str(into), *words)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.argv", list(words))
-            patch.setattr(packing, "HELD_OUT", held_out)
+            patch.setattr(packing, "HELD_OUT", 5)
+            if not processes:
+                patch.setattr(packing, "ProcessPoolExecutor", InProcess)
             packing.main()
         return into
 
@@ -76,7 +78,7 @@ def pack_crystals(tmp_path_factory: pytest.TempPathFactory) -> Packing:
 
 @pytest.fixture(scope="session")
 def packed_file(pack_crystals: Packing) -> Path:
-    """The pack that most tests read, made by other processes."""
+    """The pack that most tests read."""
     formulas = pack_crystals.folder / "excluded.txt"
     formulas.write_text("\n".join(EXCLUDED))
     return pack_crystals("crystals.npz", "--crystals", "240", "--exclude", str(formulas))
