@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 MOST_POINTS = 15_000
 """Larger libraries are drawn by a sample of so many entries."""
@@ -54,17 +55,18 @@ def sample_rows(entries: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
 def lay_out(vectors: NDArray[np.float32], advance: Advance | None = None) -> Layout:
     """Put like vectors near to each other.
 
-    t-SNE runs on one thread: the order in which several add up would change every map.
+    All of it runs on one thread: the order in which several add up would change every map.
 
     Args:
         vectors: compared by Euclidean distance. Shape (n, dimension).
         advance: called with iterations done and their total.
     """
-    components = principal_components(vectors, COMPONENTS)
-    if len(vectors) < _FEW:
-        return Layout(_centred(components[:, :2]), None)
-    points = _centred(_t_sne(components, advance or (lambda _done, _total: None)))
-    return Layout(points, neighbours_kept(components, points))
+    with threadpool_limits(1):
+        components = principal_components(vectors, COMPONENTS)
+        if len(vectors) < _FEW:
+            return Layout(_centred(components[:, :2]), None)
+        points = _centred(_t_sne(components, advance or (lambda _done, _total: None)))
+        return Layout(points, neighbours_kept(components, points))
 
 
 def principal_components(vectors: NDArray[np.float32], most: int) -> Points:
@@ -98,7 +100,6 @@ def neighbours_kept(
 
 def _t_sne(components: Points, advance: Advance) -> Points:
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits
 
     spread = float(components[:, 0].std()) or 1.0
     model = TSNE(
@@ -108,7 +109,7 @@ def _t_sne(components: Points, advance: Advance) -> Points:
         random_state=SEED,
         verbose=2,
     )
-    with threadpool_limits(1), redirect_stdout(_Told(advance)):
+    with redirect_stdout(_Told(advance)):
         points: Points = model.fit_transform(components)
     return points
 

@@ -38,7 +38,8 @@
       this.data = data;
       this.n = data.names.length;
       this.order = shuffled(this.n);
-      this.lowered = data.names.map((name, i) => `${name}\n${data.formulas[i]}`.toLowerCase());
+      const lowered = (texts) => texts.map((text) => text.toLowerCase());
+      this.lowered = { names: lowered(data.names), formulas: lowered(data.formulas), sources: lowered(data.sources) };
       this.colourings = data.colourings.map((one) => {
         const of = bytes(one.of), counts = new Array(one.groups.length).fill(0);
         for (const group of of) counts[group]++;
@@ -293,9 +294,9 @@
 
     // Finding
 
-    /** Names in any case; a formula's letters as they are written, where a capital is among them. */
+    /** Names in any case; formulas as written, where a capital is among the letters; of four letters on, sources. */
     find(text) {
-      const query = text.trim(), low = query.toLowerCase(), status = this.figure.querySelector(".found");
+      const query = text.trim(), low = query.toLowerCase(), { names, formulas, sources } = this.lowered, status = this.figure.querySelector(".found");
       if (!query) {
         this.found = null;
         status.textContent = "";
@@ -304,9 +305,8 @@
         this.found = new Uint8Array(this.n);
         let count = 0;
         for (let i = 0; i < this.n; i++) {
-          const named = this.data.names[i].toLowerCase().includes(low);
-          const made = exact ? this.data.formulas[i].includes(query) : this.lowered[i].includes(low);
-          if (named || made) { this.found[i] = 1; count++; }
+          const made = exact ? this.data.formulas[i].includes(query) : formulas[i].includes(low);
+          if (made || names[i].includes(low) || (low.length > 3 && sources[i].includes(low))) { this.found[i] = 1; count++; }
         }
         this.found.count = count;
         status.textContent = count ? `${number(count)} of ${number(this.n)} found` : "nothing found";
