@@ -40,6 +40,9 @@ def atomic_mass(symbol: str) -> float:
     return float(gemmi.Element(symbol).weight)
 
 
+_MOST_UNITS = 12
+
+
 def _whole(amount: float) -> bool:
     return amount > 0.5 and abs(amount - round(amount)) < 0.01
 
@@ -48,8 +51,9 @@ def reduced_formula(composition: Mapping[str, float]) -> str:
     """The formula with the amounts divided by their greatest common divisor, as in "PbSO4".
 
     Elements stand in the order of their electronegativity, as pymatgen writes them, but without
-    brackets. Where some amounts are fractions the divisor is that of the whole ones, and where
-    none is whole the amounts add up to one; fractions keep three digits.
+    brackets. Where some amounts are fractions the divisor is that of the whole ones, or a part of
+    it that lets the fractions add up to a whole, as on shared sites: "Mg0.9Fe2.1Al2Si3O12". Where
+    none is whole the amounts add up to one. Fractions keep three digits.
 
     Args:
         composition: amount of each element in any unit, for instance atoms per cell.
@@ -65,12 +69,24 @@ def reduced_formula(composition: Mapping[str, float]) -> str:
         raise CrystalError("the composition is empty; give at least one element")
     whole = [round(amount) for amount in amounts.values() if _whole(amount)]
     divisor = float(math.gcd(*whole)) if whole else math.fsum(amounts.values())
+    shared = math.fsum(amount for amount in amounts.values() if not _whole(amount))
+    if whole and shared:
+        divisor /= _units(shared / divisor, math.gcd(*whole))
     parts = []
     for symbol in sorted(amounts, key=_RANK.__getitem__):
         amount = amounts[symbol] / divisor
         number = f"{round(amount)}" if _whole(amount) else f"{amount:.3g}"
         parts.append(symbol if number == "1" else symbol + number)
     return "".join(parts)
+
+
+def _units(shared: float, divisor: int) -> int:
+    """Formula units, of those that the divisor allows, in which the fractions make a whole."""
+    for units in range(1, min(divisor, _MOST_UNITS) + 1):
+        total = units * shared
+        if divisor % units == 0 and abs(total - round(total)) < 0.02 * total:
+            return units
+    return 1
 
 
 def parse_formula(text: str) -> dict[str, float]:
