@@ -52,7 +52,7 @@ def reduced_formula(composition: Mapping[str, float]) -> str:
 
     Elements stand in the order of their electronegativity, as pymatgen writes them, but without
     brackets. Where some amounts are fractions the divisor is that of the whole ones, or a part of
-    it that lets the fractions add up to a whole, as on shared sites: "Mg0.9Fe2.1Al2Si3O12". Where
+    it that lets the fractions add up to a whole, as on shared sites: "Mg0.9Al2Fe2.1Si3O12". Where
     none is whole the amounts add up to one. Fractions keep three digits.
 
     Args:

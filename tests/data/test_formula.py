@@ -21,7 +21,7 @@ SYMBOLS = [element.symbol for element in Element if element.Z <= 103 and element
         ({"Ca": 10, "P": 6, "O": 24, "F": 2}, "Ca5P3O12F"),
         ({"Mg": 7.2, "Fe": 0.8, "Si": 4, "O": 16}, "Mg1.8Fe0.2SiO4"),
         ({"V": 0.09, "Bi": 25.36, "O": 40}, "V0.018Bi5.07O8"),
-        ({"Mg": 7.2, "Fe": 16.8, "Al": 16, "Si": 24, "O": 96}, "Mg0.9Fe2.1Al2Si3O12"),
+        ({"Mg": 7.2, "Fe": 16.8, "Al": 16, "Si": 24, "O": 96}, "Mg0.9Al2Fe2.1Si3O12"),
         ({"Ba": 0.14, "Ti": 1, "O": 2}, "Ba0.14TiO2"),
         ({"Ni": 1.88, "Fe": 2.12}, "Fe0.53Ni0.47"),
         ({"Al": 3.996, "O": 6.0}, "Al2O3"),
