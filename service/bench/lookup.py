@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Literal
@@ -11,94 +10,25 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.canonical import standardize
-from data.cif import read_cif
-from data.errors import BraggleError, QueryError
+from data.errors import BraggleError
 from data.pattern import Pattern
 from data.preparation import prepare
 from data.reading import read_pattern
-from data.record import Record
 from indexer.library import Library
-from search.agreement import NOTIONS, Identity
+from search.agreement import NOTIONS
 from search.searcher import FirstStage, Searcher
 from service.bench.breakdown import UNREAD_GROUPS, breakdown, groups_of
+from service.bench.cases import find_cases, truth_of
 from service.bench.masked_cosine import MaskedCosine
 from service.bench.provenance import provenance
-from service.bench.truth import Answers, TruthTable
+from service.bench.ranks import MISSED, STAGE_HITS, Ranks
+from service.bench.truth import TruthTable
 
 HITS = (1, 5, 10, 50)
-STAGE_HITS = (1, 10, 50, 200)
-MISSED = 10**9
-A_CASE = "a case is a folder with one pattern file and one CIF of its truth"
 
 Chemistry = Literal["none", "elements"]
 Advance = Callable[[int, int], None]
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A folder with one pattern and the crystal of its truth."""
-
-    name: str
-    pattern: Path
-    truth: Path
-
-
-@dataclass
-class _Ranks:
-    """Rank from 0 of the first hit of each query, by what was ranked and notion."""
-
-    by: dict[str, dict[str, list[int]]] = field(default_factory=dict)
-
-    def note(self, what: str, order: Rows, answers: Answers) -> None:
-        for notion in NOTIONS:
-            hits = np.flatnonzero(answers.right[notion][order])
-            self._list(what, notion).append(int(hits[0]) if len(hits) else MISSED)
-
-    def fail(self, what: str) -> None:
-        for notion in NOTIONS:
-            self._list(what, notion).append(MISSED)
-
-    def table(self, what: str, notion: str, depths: Sequence[int]) -> dict[str, float]:
-        ranks = np.array(self._list(what, notion), dtype=float)
-        if len(ranks) == 0:
-            return {}
-        table = {f"hit@{depth}": round(float((ranks < depth).mean()), 4) for depth in depths}
-        table["mrr"] = round(float((1 / (1 + ranks)).mean()), 4)
-        return table
-
-    def _list(self, what: str, notion: str) -> list[int]:
-        return self.by.setdefault(what, {}).setdefault(notion, [])
-
-
-def find_cases(folder: Path) -> list[Case]:
-    """Every folder below, which holds one CIF and one pattern beside it.
-
-    What is hidden, .md and .json are looked past, and so is a folder that holds nothing else.
-
-    Raises:
-        QueryError: there is none, or one holds more or less than that.
-    """
-    cases = []
-    places = [p for p in _visible(folder) if p.is_dir()] if folder.is_dir() else []
-    for place in places:
-        files = [f for f in _visible(place) if f.is_file()]
-        truths = [f for f in files if f.suffix.lower() == ".cif"]
-        patterns = [f for f in files if f.suffix.lower() not in (".cif", ".md", ".json")]
-        if len(truths) == 1 and len(patterns) == 1:
-            cases.append(Case(place.name, patterns[0], truths[0]))
-        elif truths or patterns:
-            raise QueryError(
-                f"{place}: {len(patterns)} pattern file(s) and {len(truths)} CIF(s); {A_CASE}"
-            )
-    if not cases:
-        raise QueryError(f"{folder}: no cases; {A_CASE}")
-    return cases
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(one for one in folder.iterdir() if not one.name.startswith("."))
 
 
 def bench_lookup(
@@ -130,7 +60,7 @@ def bench_lookup(
     searcher = Searcher(library)
     truths = TruthTable(library)
     cosine = MaskedCosine(library.lines) if control else None
-    ranks = _Ranks()
+    ranks = Ranks()
     per_query: list[dict[str, Any]] = []
     times: list[float] = []
     failed = 0
@@ -139,7 +69,7 @@ def bench_lookup(
             advance(done, len(cases))
         groups = UNREAD_GROUPS
         try:
-            truth = _truth(case)
+            truth = truth_of(case)
             answers = truths.answers(truth)
             groups = groups_of(truth, answers, truths.collections)
             allowed = np.ones(len(library), dtype=bool)
@@ -203,13 +133,6 @@ def bench_lookup(
         **provenance(library),
         "per_query": per_query,
     }
-
-
-def _truth(case: Case) -> Identity:
-    for block in read_cif(case.truth):
-        if isinstance(block, Record):
-            return Identity.of(standardize(block.crystal).crystal)
-    raise QueryError(f"{case.truth}: the crystal of the truth cannot be read")
 
 
 def _full(

@@ -24,9 +24,11 @@ from indexer import Library
 from search import Searcher
 from search.agreement import NOTIONS, Identity, agreement, same_cell
 from service.bench.breakdown import ABSENT, UNREAD, UNREAD_GROUPS, breakdown, groups_of
-from service.bench.lookup import Case, _Ranks, bench_lookup, find_cases
+from service.bench.cases import Case, find_cases
+from service.bench.lookup import bench_lookup
 from service.bench.masked_cosine import MaskedCosine, _rolling_minimum
 from service.bench.provenance import provenance
+from service.bench.ranks import Ranks
 from service.bench.truth import Answers, TruthTable
 from tests import crystals
 from tests.service.conftest import Braggle, write_xy
@@ -218,7 +220,7 @@ class TestRanks:
         return Answers(flags, np.zeros(6, dtype=bool))
 
     def test_the_first_hit_counts_and_a_failure_is_a_miss(self) -> None:
-        ranks = _Ranks()
+        ranks = Ranks()
         order = np.array([5, 3, 0, 1])
         first = self.answers(strict=[True, True, False, False, False, False],
                              species=[True, True, False, True, False, False],
@@ -233,7 +235,7 @@ class TestRanks:
         assert tables["twin"] == {"hit@1": 0.25, "hit@2": 0.25, "hit@3": 0.25, "mrr": 0.25}
 
     def test_without_queries_there_is_no_figure(self) -> None:
-        assert _Ranks().table("all", "strict", (1, 5)) == {}
+        assert Ranks().table("all", "strict", (1, 5)) == {}
 
 
 class TestResult:
