@@ -15,7 +15,7 @@ from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
 from data.record import Problem, Record
 from indexer.catalogue import FACTS_COLUMNS, Catalogue, Filters, Statistics
-from indexer.channel import Channel
+from indexer.channel import AnyChannel, Channel
 from indexer.checking import VerifyReport, verify
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current
@@ -78,7 +78,7 @@ class Library:
         records: Iterable[Record | Problem],
         path: Path | str,
         *,
-        channels: Sequence[Channel] | None = None,
+        channels: Sequence[AnyChannel] | None = None,
         replace: bool = False,
         progress: Progress | None = None,
         workers: int | None = None,
@@ -118,7 +118,7 @@ class Library:
         self,
         records: Iterable[Record | Problem],
         *,
-        channels: Sequence[Channel] | None = None,
+        channels: Sequence[AnyChannel] | None = None,
         progress: Progress | None = None,
         workers: int | None = None,
     ) -> Library:
@@ -313,8 +313,9 @@ class Library:
         return self._indexes[channel_id]
 
 
-def default_channels() -> tuple[Channel, ...]:
+def default_channels() -> tuple[AnyChannel, ...]:
     """The channels that every library has."""
+    from indexer.learned import AtomsChannel, LearnedChannel
     from indexer.physical import PhysicalChannel
 
-    return (PhysicalChannel(),)
+    return (PhysicalChannel(), LearnedChannel(), AtomsChannel())

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from data.errors import LibraryError
 from data.record import Problem, Record
-from indexer.channel import Channel
+from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.checking import check_before_publishing, hash_files
 from indexer.ingest import Chunk, LineSettings, digest_all
 from indexer.publishing import (
@@ -24,11 +24,13 @@ from indexer.publishing import (
     read_current,
 )
 from indexer.schema import (
+    CRYSTAL_COLUMNS,
     ENTRIES,
     ENTRIES_SCHEMA,
     LINES_COLUMNS,
     SOURCES,
     SOURCES_SCHEMA,
+    crystal_of,
     lines_table_of,
     vectors_schema,
     vectors_table,
@@ -63,7 +65,7 @@ class Change:
 def write(
     path: Path,
     records: Iterable[Record | Problem],
-    channels: Sequence[Channel],
+    channels: Sequence[AnyChannel],
     *,
     fresh: bool,
     progress: Progress | None = None,
@@ -111,7 +113,7 @@ class _Writing:
     """The state of a change: what is known, what waits to be written, what was counted."""
 
     path: Path
-    channels: Sequence[Channel]
+    channels: Sequence[AnyChannel]
     base: Published | None
     pending: list[Chunk] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -156,7 +158,8 @@ class _Writing:
                 continue
             self.changed = True
             self.writer.start(name, vectors_schema(stamp.dimension))
-            for batch in reader.batches(ENTRIES, ["id", *LINES_COLUMNS], BATCH_ROWS):
+            columns = CRYSTAL_COLUMNS if isinstance(channel, ReadsAtoms) else LINES_COLUMNS
+            for batch in reader.batches(ENTRIES, ["id", *columns], BATCH_ROWS):
                 self._embed(channel, stamp, pa.Table.from_batches([batch]))
 
     def take(self, chunk: Chunk) -> None:
@@ -234,10 +237,14 @@ class _Writing:
         for channel, stamp in zip(self.channels, self.stamps, strict=True):
             self._embed(channel, stamp, entries)
 
-    def _embed(self, channel: Channel, stamp: ChannelStamp, entries: pa.Table) -> None:
+    def _embed(self, channel: AnyChannel, stamp: ChannelStamp, entries: pa.Table) -> None:
         if entries.num_rows == 0:
             return
-        vectors = channel.embed_lines(lines_table_of(entries.to_batches()))
+        if isinstance(channel, ReadsAtoms):
+            rows = entries.select(CRYSTAL_COLUMNS).to_pylist()
+            vectors = channel.embed_crystals([crystal_of(row) for row in rows])
+        else:
+            vectors = channel.embed_lines(lines_table_of(entries.to_batches()))
         ids = entries["id"].combine_chunks()
         self.writer.append(vectors_table(stamp.id), vector_rows(stamp, ids, vectors))
 

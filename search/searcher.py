@@ -16,19 +16,27 @@ from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from indexer.catalogue import Filters
 from indexer.entry import Entry
-from indexer.library import Library
+from indexer.learned import LearnedChannel
+from indexer.library import Library, default_channels
 from indexer.physical import PhysicalChannel
 from search.final_fit import FinalFit, final_fit
 from search.first_stage import StickIndex
+from search.fusion import fuse
 from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
 from search.ranking import CROWD, Ranker, shares
 from search.result import Fit, Hit, LookupResult, Overlay, Verdict
 from search.twins import group_twins
 
-FirstStage = Literal["auto", "exhaustive", "vectors"]
+FirstStage = Literal["auto", "exhaustive", "vectors", "physical", "learned", "atoms"]
 
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""
+
+FUSED = (PhysicalChannel.id, LearnedChannel.id)
+"""Channels whose lists are made one."""
+
+FUSED_DEPTH = 200
+"""Entries of each first stage that are made one list."""
 
 SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
@@ -68,7 +76,9 @@ class Searcher:
     def __init__(self, library: Library, *, ranker: Ranker | None = None) -> None:
         self.library = library
         self.ranker = ranker or Ranker.shipped()
-        self.channel = PhysicalChannel()
+        self.channels = {
+            channel.id: channel for channel in default_channels() if library.holds(channel)
+        }
 
     @cached_property
     def sticks(self) -> StickIndex:
@@ -90,8 +100,10 @@ class Searcher:
             pattern: as read.
             filters: what else is known of the sample.
             top: rows to answer with; entries that the pattern cannot tell apart share one.
-            first_stage: "exhaustive" compares every entry's lines, "vectors" asks the index of
-                the physical channel, "auto" decides by the library's size.
+            first_stage: "exhaustive" compares every entry's lines; "physical", "learned" and
+                "atoms" ask the index of that channel, "vectors" those of the first two; "auto"
+                takes the learned channel and, by the library's size, every entry or the physical
+                channel.
             overlays: rows that come with curves to draw.
 
         Raises:
@@ -125,7 +137,12 @@ class Searcher:
         return LookupResult(
             query=pattern,
             background=_on_axis(whole, whole.background),
-            warnings=(*pattern.warnings, *self.library.warnings, *_cautions(whole, prepared)),
+            warnings=(
+                *pattern.warnings,
+                *self.library.warnings,
+                *self._stale(),
+                *_cautions(whole, prepared),
+            ),
             library_path=str(self.library.path),
             library_version=self.library.version,
             library_entries=len(self.library),
@@ -223,14 +240,50 @@ class Searcher:
         kind: FirstStage,
         count: int,
     ) -> NDArray[np.int64]:
-        """The rows that the first stage thinks nearest, best first. Shape (≤ count,)."""
-        exhaustive = len(self.library) if rows is None else len(rows)
-        if kind == "vectors" or (kind == "auto" and exhaustive > EXHAUSTIVE_UP_TO):
-            questions = self.channel.embed_pattern(prepared)
-            return self.library.nearest(self.channel.id, questions, count, rows)[0]
-        score = self.sticks.correlate(prepared, rows)
-        best = np.argsort(-score, kind="stable")[:count]
-        return best if rows is None else rows[best]
+        """The rows that the first stage thinks nearest, best first. Shape (≤ count,).
+
+        Raises:
+            QueryError: a channel is asked for whose vectors the library does not have.
+        """
+        entries = len(self.library) if rows is None else len(rows)
+        names = self._parts(kind, entries)
+        depth = count if len(names) == 1 else max(count, FUSED_DEPTH)
+        return fuse([self._order(name, prepared, rows, depth) for name in names], count)
+
+    def _parts(self, kind: FirstStage, entries: int) -> tuple[str, ...]:
+        """What a first stage is made of."""
+        fused = tuple(name for name in FUSED if name in self.channels)
+        if kind == "vectors":
+            return fused or FUSED[:1]
+        if kind != "auto":
+            return (kind,)
+        if entries <= EXHAUSTIVE_UP_TO or not fused:
+            return ("exhaustive", *(name for name in fused if name == LearnedChannel.id))
+        return fused
+
+    def _order(
+        self, name: str, prepared: Prepared, rows: NDArray[np.int64] | None, count: int
+    ) -> NDArray[np.int64]:
+        if name == "exhaustive":
+            score = self.sticks.correlate(prepared, rows)
+            best = np.argsort(-score, kind="stable")[:count]
+            return best if rows is None else rows[best]
+        if name not in self.channels:
+            raise QueryError(
+                f"{self.library.path}: no vectors of the channel {name} as it is now; "
+                "`braggle library maintain` makes them"
+            )
+        questions = self.channels[name].embed_pattern(prepared)
+        return self.library.nearest(name, questions, count, rows)[0]
+
+    def _stale(self) -> tuple[str, ...]:
+        known = {channel.id for channel in default_channels()}
+        return tuple(
+            f"the library's vectors of the channel {stamp.id} are of another make and were not "
+            "used; `braggle library maintain` makes them anew"
+            for stamp in self.library.channels
+            if stamp.id in known and stamp.id not in self.channels
+        )
 
 
 def _hit(rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool) -> Hit:

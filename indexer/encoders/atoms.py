@@ -17,14 +17,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
-from indexer.encoders.axis import BINS, LN_Q_START, STEP, line_shape
+from indexer.encoders.axis import (
+    BINS,
+    FAINTEST,
+    LN_Q_START,
+    STEP,
+    WIDTHS_ANGSTROM2,
+    line_shape,
+)
 from indexer.encoders.drawing import deposit, polarisation_of_q
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.waves import Atoms
 
 ELEMENTS = 119
-WIDTHS_ANGSTROM2 = (1.5, 6.0, 20.0, 70.0)
-"""Form factors are sums of Gaussians exp(-w·(Q/4π)²) of these widths."""
 SHARES = (0.45, 0.3, 0.17, 0.08)
 """Of an atom's electrons in each, to begin with: about those of a medium element."""
 CHANNELS = 4
@@ -66,9 +71,8 @@ class AtomsEncoder(nn.Module):
         widths = torch.tensor(WIDTHS_ANGSTROM2, device=q.device)
         fall = (-widths * (q[..., None] / (4 * math.pi)) ** 2).exp()[:, :, None]
         shape = (*q.shape, CHANNELS, len(widths))
-        answer = (real.view(shape) * fall).sum(-1) ** 2 + (imaginary.view(shape) * fall).sum(
-            -1
-        ) ** 2
+        scattered = [(part.view(shape) * fall).sum(-1) for part in (real, imaginary)]
+        answer = scattered[0] ** 2 + scattered[1] ** 2
         place = (q.log() - LN_Q_START) / STEP - 0.5
         seen = atoms.wave & (place >= 0) & (place < BINS - 1)
         weight = torch.where(seen, polarisation_of_q(q), 0.0)
@@ -76,6 +80,7 @@ class AtomsEncoder(nn.Module):
         kernel = torch.as_tensor(line_shape(), dtype=q.dtype, device=q.device)[None, None]
         drawn = conv1d(torch.stack(combs, 1).flatten(0, 1)[:, None], kernel,
                        padding=kernel.shape[2] // 2).view(len(q), CHANNELS, BINS)  # fmt: skip
-        root = (drawn.clamp(min=0) + 1e-6 * drawn.detach().amax((1, 2), keepdim=True)).sqrt()
+        highest = drawn.detach().amax((1, 2), keepdim=True)
+        root = (drawn.clamp(min=0) + FAINTEST * highest).sqrt()
         level = root[:, :1].square().mean(dim=2, keepdim=True).sqrt().clamp(min=1e-12)
         return torch.cat([root / level, torch.ones_like(root[:, :1])], dim=1)

@@ -17,6 +17,16 @@ LINE_FWHM_BINS = 4.0
 NOISE_CLIP = 1.5
 """A pattern counts only above this many standard uncertainties."""
 
+Q_MIN_INV_ANGSTROM, Q_MAX_INV_ANGSTROM = 0.35, 4.5
+MOST_WAVES = 3000
+"""The waves that the tower over atoms reads: the longest of a crystal in this range of Q."""
+
+WIDTHS_ANGSTROM2 = (1.5, 6.0, 20.0, 70.0)
+"""Its form factors are sums of Gaussians exp(-w·(Q/4π)²) of these widths."""
+
+FAINTEST = 1e-6
+"""Part of its highest answer that is added everywhere before the square root."""
+
 
 def axis_ln_q() -> NDArray[np.float64]:
     """Middle of each bin. Shape (BINS,)."""

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from indexer.encoders.axis import BINS
+
 _FLOAT = NDArray[np.float32]
 
 
@@ -22,7 +24,7 @@ class NumpyProfileEncoder:
     def __init__(self, weights: dict[str, _FLOAT]) -> None:
         """Weights under the names that torch gives them."""
         self._weights = weights
-        self._stride = weights["stem.weight"].shape[2] // 2
+        self._stride = _stem_stride(weights)
         head, channels = weights["join.weight"], len(weights["reduce.weight"])
         joined = head.reshape(len(head), channels, -1).transpose(2, 1, 0)
         self._join = np.ascontiguousarray(joined.reshape(-1, len(head)))
@@ -36,11 +38,13 @@ class NumpyProfileEncoder:
     @classmethod
     def load(cls, path: Path) -> NumpyProfileEncoder:
         """From a safetensors file."""
-        return cls(load_file(path))
+        return cls({name: value.astype(np.float32) for name, value in load_file(path).items()})
 
     def __call__(self, profiles: _FLOAT) -> _FLOAT:
         """(B, 2, BINS) to unit vectors (B, dimension)."""
-        x = self._convolve(profiles.transpose(0, 2, 1), "stem", self._stride // 2)
+        x = self._convolve(
+            profiles.transpose(0, 2, 1), "stem", (self._kernel("stem") - self._stride) // 2
+        )
         stage = 0
         while True:
             block = 0
@@ -50,11 +54,14 @@ class NumpyProfileEncoder:
             halving = f"halvings.{stage}"
             if f"{halving}.weight" not in self._weights:
                 break
-            x = self._convolve(x, halving, self._weights[f"{halving}.weight"].shape[2] // 2 - 1)
+            x = self._convolve(x, halving, self._kernel(halving) // 2 - 1)
             stage += 1
         x = self._convolve(x, "reduce", 0)
         vectors = x.reshape(len(x), -1) @ self._join + self._weights["join.bias"]
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+    def _kernel(self, name: str) -> int:
+        return int(self._weights[f"{name}.weight"].shape[2])
 
     def _stride_of(self, name: str) -> int:
         if name.startswith("stem"):
@@ -62,14 +69,11 @@ class NumpyProfileEncoder:
         return 2 if name.startswith("halvings") else 1
 
     def _block(self, x: _FLOAT, name: str) -> _FLOAT:
-        along = self._convolve(
-            x, f"{name}.along", self._weights[f"{name}.along.weight"].shape[2] // 2
-        )
+        along = self._convolve(x, f"{name}.along", self._kernel(f"{name}.along") // 2)
         mixed = along @ self._taps[f"{name}.mix.weight"][0]
         mixed += self._weights[f"{name}.mix.bias"]
         mixed += x
-        np.maximum(mixed, 0.0, out=mixed)
-        return mixed
+        return np.asarray(np.maximum(mixed, 0.0, out=mixed))
 
     def _convolve(self, x: _FLOAT, name: str, padding: int) -> _FLOAT:
         """A convolution along places and a rectifier; (B, P, C) to (B, P / stride, O)."""
@@ -81,12 +85,20 @@ class NumpyProfileEncoder:
         rows = padded.reshape(count * room, stride * channels)
         valid = len(rows) - len(taps) + 1
         total = np.empty((len(rows), taps.shape[2]), np.float32)
+        total[valid:] = 0.0
         np.matmul(rows[:valid], taps[0], out=total[:valid])
         for shift, tap in enumerate(taps[1:], start=1):
             total[:valid] += rows[shift : shift + valid] @ tap
         total += self._weights[f"{name}.bias"]
         np.maximum(total, 0.0, out=total)
         return total.reshape(count, room, -1)[:, : places // stride]
+
+
+def _stem_stride(weights: dict[str, _FLOAT]) -> int:
+    """From how many places are left at the end, each stage but the first having halved them."""
+    places = weights["join.weight"].shape[1] // len(weights["reduce.weight"])
+    halvings = sum(name.startswith("halvings.") and name.endswith("weight") for name in weights)
+    return int(BINS // (places * 2**halvings))
 
 
 def _taps(weight: _FLOAT, stride: int) -> _FLOAT:

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Q_MIN_INV_ANGSTROM, Q_MAX_INV_ANGSTROM = 0.35, 4.5
-MOST_WAVES = 3000
-"""The longest waves of a crystal; large cells are known by these."""
+from indexer.encoders.axis import MOST_WAVES, Q_MAX_INV_ANGSTROM, Q_MIN_INV_ANGSTROM
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def waves_of(lattice: Tensor) -> Tensor:
     hkl = torch.cartesian_prod(*sides)
     h, k, l = hkl.unbind(1)  # noqa: E741 - as crystallographers call it
     half = (h > 0) | ((k > 0) | ((k == 0) & (l > 0)))
-    hkl = hkl[half].float()
+    hkl = hkl[half].to(lattice.dtype)
     q = 2 * math.pi * (hkl @ torch.linalg.inv(lattice).T).norm(dim=1)
     inside = (q >= Q_MIN_INV_ANGSTROM) & (q <= Q_MAX_INV_ANGSTROM)
     order = q[inside].argsort(stable=True)[:MOST_WAVES]

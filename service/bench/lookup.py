@@ -85,7 +85,7 @@ def bench_lookup(
             found, seconds = _full(searcher, pattern, rows, first_stage)
         except BraggleError as error:
             failed += 1
-            for what in ("all", "exhaustive", searcher.channel.id, "masked_cosine"):
+            for what in ("all", *_stage_names(searcher), "masked_cosine"):
                 ranks.fail(what)
             per_query.append({"query": case.name, **groups, "failed": str(error)})
             continue
@@ -120,7 +120,7 @@ def bench_lookup(
         "p95_ms": round(float(np.percentile(times, 95)), 1) if times else None,
         "first_stage": {
             what: {notion: ranks.table(what, notion, STAGE_HITS) for notion in NOTIONS}
-            for what in ("exhaustive", searcher.channel.id)
+            for what in _stage_names(searcher)
         },
         "controls": {
             "masked_cosine": {
@@ -143,10 +143,18 @@ def _full(
     return ranking.rows, perf_counter() - start
 
 
+def _stage_names(searcher: Searcher) -> dict[str, FirstStage]:
+    """First stages to measure alone, as results call them; fused is what a look-up does."""
+    channels: dict[str, FirstStage] = {name: name for name in searcher.channels}  # type: ignore[misc]
+    if channels:
+        channels["vectors"] = "vectors"
+    return {"exhaustive": "exhaustive", **channels, "fused": "auto"}
+
+
 def _stages(searcher: Searcher, pattern: Pattern, rows: Rows | None) -> Iterator[tuple[str, Rows]]:
     prepared = searcher.comparable(prepare(pattern))
-    for what, kind in (("exhaustive", "exhaustive"), (searcher.channel.id, "vectors")):
-        yield what, searcher.first_stage(prepared, rows, kind, max(STAGE_HITS))  # type: ignore[arg-type]
+    for what, kind in _stage_names(searcher).items():
+        yield what, searcher.first_stage(prepared, rows, kind, max(STAGE_HITS))
 
 
 def _rank(rank: int) -> int | None:

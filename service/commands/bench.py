@@ -10,7 +10,7 @@ import typer
 
 from service.commands.options import Json, LibraryName, verb
 from service.commands.search import FirstStage, open_library
-from service.terminal import emit, progress_bar, show
+from service.terminal import emit, progress_bar, say, show
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,6 +22,14 @@ app = typer.Typer(
     help="Measure how well and how fast patterns are named.",
 )
 
+CONDITIONS = {
+    "cells": "cells moved by {:g} %",
+    "noise": "noise of {:g} %",
+    "impurity": "impurity of {:g} %",
+    "start": "from {:g}° 2θ",
+    "end": "to {:g}° 2θ",
+    "texture": "simulated, texture {:g}",
+}
 COLUMNS = ("hit@1", "hit@5", "hit@10", "hit@50", "hit@200", "mrr")
 
 
@@ -81,6 +89,70 @@ def lookup(
 
 @app.command()
 @verb
+def robustness(
+    queries: Annotated[
+        Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
+    ],
+    *,
+    library: LibraryName = None,
+    count: Annotated[
+        int | None,
+        typer.Option("--queries", min=1, help="Cases to take, all when not given.", metavar="N"),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="SVG", help="Draw hits among the first ten, too.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Count what the first stages find as cells and patterns are made worse."""
+    from service.bench.robustness import bench_robustness
+    from service.bench.robustness_plot import robustness_svg
+    from service.pages import write_page
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        result = bench_robustness(
+            queries,
+            opened,
+            count=count,
+            advance=lambda done, total: progress(done, total, "conditions"),
+        )
+    if json:
+        emit(result)
+    else:
+        show(_robustness_table(result))
+    if plot:
+        write_page(robustness_svg(result), plot, "drawing")
+        say(f"Drawing written to {plot}")
+
+
+@app.command()
+@verb
+def scale(
+    queries: Annotated[
+        Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
+    ],
+    distractors: Annotated[
+        Path, typer.Argument(help="Crystals packed by python -m indexer.encoders.packing.")
+    ],
+    *,
+    library: LibraryName = None,
+    json: Json = False,
+) -> None:
+    """Count and time look-ups by vectors beside every entry, among very many entries."""
+    from service.bench.scale import bench_scale
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        result = bench_scale(queries, opened, distractors, advance=progress)
+    if json:
+        emit(result)
+    else:
+        show(_scale_table(result))
+
+
+@app.command()
+@verb
 def speed(*, library: LibraryName = None, json: Json = False) -> None:
     """Time the calculation of lines beside pymatgen, and look-ups beside a masked cosine."""
     from service.bench.speed import bench_speed
@@ -94,6 +166,56 @@ def speed(*, library: LibraryName = None, json: Json = False) -> None:
     else:
         show(_speed_table(result["simulation"]))
         show(_lookup_speed_table(result["lookup"]))
+
+
+def _robustness_table(result: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    depths = (1, 10, 200)
+    table = Table(
+        title=f"strict hits in % among the first {', '.join(map(str, depths))}; "
+        f"{result['queries']} queries, {result['library']['entries']} entries",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("")
+    for stage in result["stages"]:
+        table.add_column(stage.replace("_one_vector", ",\none vector"), justify="right")
+    for row in result["conditions"]:
+        shares = (row["strict"][stage] for stage in result["stages"])
+        figures = [
+            " ".join(f"{100 * hits[f'hit@{depth}']:3.0f}" for depth in depths) if hits else ""
+            for hits in shares
+        ]
+        table.add_row(CONDITIONS[row["condition"]].format(row["level"]), *figures)
+    return table
+
+
+def _scale_table(result: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(
+        title=f"{result['queries']} queries, {result['failed']} failed, "
+        f"{result['entries']} entries",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("strict")
+    columns = ("hit@1", "hit@10", "hit@200")
+    for name in (*columns, "ms", "times faster", "points lost @1 (95 %)"):
+        table.add_column(name, justify="right")
+    for what, hits in result["strict"].items():
+        stage = what.removesuffix(" and fit")
+        lost = result["points_lost_at_1"].get(stage) if what != stage else None
+        ratio = result["times_faster"].get(what)
+        table.add_row(
+            what,
+            *(_figure(key, hits[key]) for key in columns),
+            f"{result['median_ms'][what]:.1f}" if what == stage else "",
+            f"{ratio:.1f}" if ratio else "",
+            f"{lost['points']:.1f} ({lost['low']:.1f} to {lost['high']:.1f})" if lost else "",
+        )
+    return table
 
 
 def _lookup_speed_table(figures: dict[str, Any]) -> Table:

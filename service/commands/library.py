@@ -149,6 +149,21 @@ def verify(*, library: LibraryName = None, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+@verb
+def maintain(*, library: LibraryName = None, json: Json = False) -> None:
+    """Make vectors anew that an earlier version of a channel made."""
+    opened = open_library(library)
+    with progress_bar() as progress:
+        changed = opened.add([], progress=progress)
+    if json:
+        emit({"path": str(changed.path), "version": changed.version, "before": opened.version})
+    elif changed.version == opened.version:
+        show(f"{changed.path}: every vector is of the channels as they are; nothing to do")
+    else:
+        show(f"{changed.path}: vectors made anew in version {changed.version}")
+
+
 @app.command("map")
 @verb
 def draw_map(

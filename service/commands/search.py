@@ -23,6 +23,9 @@ class FirstStage(StrEnum):
     AUTO = "auto"
     EXHAUSTIVE = "exhaustive"
     VECTORS = "vectors"
+    PHYSICAL = "physical"
+    LEARNED = "learned"
+    ATOMS = "atoms"
 
 
 def open_library(name: str | None) -> Library:

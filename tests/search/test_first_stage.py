@@ -73,7 +73,7 @@ def test_comparing_some_rows_is_comparing_all_and_choosing(rows: list[int]) -> N
     )
 
 
-@pytest.mark.parametrize("kind", ["exhaustive", "vectors"])
+@pytest.mark.parametrize("kind", ["exhaustive", "physical", "learned", "atoms"])
 def test_rows_given_to_the_first_stage_keep_their_order(
     searcher: Searcher, library: Library, kind: str
 ) -> None:

@@ -18,8 +18,10 @@ from data.radiation import CU_KA, Radiation
 from data.reading import read_pattern
 from data.record import Record, Source
 from indexer import Filters, Library
+from indexer.learned import LearnedChannel
 from search import Searcher
 from search import searcher as searching
+from search.fusion import fuse
 from search.ranking import CROWD
 from search.result import Hit, LookupResult
 from search.searcher import LIKELY, FirstStage
@@ -27,7 +29,7 @@ from tests.crystals import CALCITE, MOF_5, QUARTZ, RUTILE
 from tests.indexer.toy import ToyChannel
 from tests.search.made import ABSENT, KNOWN, measured, scaled
 
-STAGES: tuple[FirstStage, ...] = ("auto", "exhaustive", "vectors")
+STAGES: tuple[FirstStage, ...] = ("auto", "exhaustive", "vectors", "physical", "learned", "atoms")
 
 AXIS = np.arange(5.0, 90.0, 0.02)
 
@@ -84,7 +86,7 @@ class TestMeasured:
         library = searcher.library
         assert result.library_path == str(library.path)
         assert (result.library_version, result.library_entries) == (1, len(library))
-        assert result.channels == ("physical",)
+        assert result.channels == ("physical", "learned", "atoms")
         assert {"preparation", "first_stage", "fit", "final_fit", "total"} == set(result.timings_ms)
         assert [hit.rank for hit in result.hits] == list(range(1, 9))
         scores = [hit.score for hit in result.hits]
@@ -326,16 +328,20 @@ class TestStages:
         prepared = searcher.comparable(prepare(measured(QUARTZ)))
         few, many = np.arange(40), np.arange(60)
         by_kind = {
-            kind: [searcher.first_stage(prepared, rows, kind, 60).tolist() for rows in (few, many)]
+            kind: [searcher.first_stage(prepared, rows, kind, 60) for rows in (few, many)]
             for kind in STAGES
         }
-        assert by_kind["auto"] == by_kind["exhaustive"]
-        assert by_kind["exhaustive"] != by_kind["vectors"]
+
+        def auto(rows: np.ndarray[Any, np.dtype[np.int64]], first: FirstStage, i: int) -> None:
+            expected = fuse([by_kind[first][i], by_kind["learned"][i]], 60)
+            assert searcher.first_stage(prepared, rows, "auto", 60).tolist() == expected.tolist()
+
+        auto(few, "exhaustive", 0)
+        auto(many, "exhaustive", 1)
         monkeypatch.setattr(searching, "EXHAUSTIVE_UP_TO", 50)
-        assert searcher.first_stage(prepared, few, "auto", 60).tolist() == by_kind["exhaustive"][0]
-        assert searcher.first_stage(prepared, many, "auto", 60).tolist() == by_kind["vectors"][1]
-        everything = searcher.first_stage(prepared, None, "vectors", 10)
-        assert searcher.first_stage(prepared, None, "auto", 10).tolist() == everything.tolist()
+        auto(few, "exhaustive", 0)
+        auto(many, "physical", 1)
+        assert len({tuple(orders[1].tolist()) for orders in by_kind.values()}) == len(STAGES)
 
     @pytest.mark.parametrize("first_stage", STAGES)
     @pytest.mark.parametrize("name", KNOWN)
@@ -357,8 +363,26 @@ class TestStages:
         library = Library.build(records, tmp_path / "toy", channels=[ToyChannel()], workers=1)
         searcher = Searcher(library)
         assert "quartz" in searcher.lookup(measured(QUARTZ)).hits[0].names
-        with pytest.raises(QueryError, match="no vectors of channel 'physical'"):
-            searcher.lookup(measured(QUARTZ), first_stage="vectors")
+        for kind, channel in (("vectors", "physical"), ("physical", "physical"), ("learned",) * 2):
+            with pytest.raises(QueryError, match=f"no vectors of the channel {channel} as it is"):
+                searcher.lookup(measured(QUARTZ), first_stage=kind)  # type: ignore[arg-type]
+
+    def test_vectors_of_another_make_are_not_used_and_said_so(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        records = [
+            Record(crystal, (name,), Source("literal", name)) for name, crystal in KNOWN.items()
+        ]
+        library = Library.build(records, tmp_path / "old", workers=1)
+        monkeypatch.setattr(LearnedChannel, "version", "0 and a half")
+        old = Searcher(library)
+        assert list(old.channels) == ["physical", "atoms"]
+        result = old.lookup(measured(QUARTZ))
+        assert "quartz" in result.hits[0].names
+        assert any("channel learned are of another make" in warning for warning in result.warnings)
+        renewed = Searcher(library.add([]))
+        assert list(renewed.channels) == ["physical", "learned", "atoms"]
+        assert not any("make" in one for one in renewed.lookup(measured(QUARTZ)).warnings)
 
 
 class TestAmounts:

@@ -1,0 +1,100 @@
+"""The learned channels: two towers over crystals and one over patterns, trained contrastively.
+
+The space is that of XtalNet's CPCP and DD2D's twin towers: a pattern and its crystal meet in it.
+How they were trained is in the model card beside their weights, `indexer/encoders/weights`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import as_file, files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.canonical import Standard
+from data.crystal import Crystal
+from data.lines import LinesTable
+from data.preparation import Prepared
+from indexer.encoders.atoms_inference import NumpyAtomsEncoder
+from indexer.encoders.inference import NumpyProfileEncoder
+from indexer.encoders.profile import profile_of_lines, profile_of_pattern
+from indexer.encoders.strongest import LINES_KEPT, strongest_lines
+
+PROFILE_WEIGHTS, ATOMS_WEIGHTS = "profile.safetensors", "atoms.safetensors"
+BATCH = 64
+DIMENSION = 256
+
+
+class LearnedChannel:
+    """Patterns and `Lines`: one network reads the profiles of both."""
+
+    id: str = "learned"
+    version: str = "1"
+    dimension: int = DIMENSION
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights."""
+        return _sha256(PROFILE_WEIGHTS)
+
+    def embed_lines(self, lines: LinesTable) -> NDArray[np.float32]:
+        """Unit vectors of N crystals. Shape (N, 256)."""
+        vectors = np.zeros((len(lines), DIMENSION), np.float32)
+        for start in range(0, len(lines), BATCH):
+            rows = range(start, min(start + BATCH, len(lines)))
+            profiles = [profile_of_lines(strongest_lines(lines[row], LINES_KEPT)) for row in rows]
+            vectors[start : start + BATCH] = _profile_encoder()(np.stack(profiles))
+        return vectors
+
+    def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
+        """The unit vector of a pattern. Shape (1, 256)."""
+        return _profile_encoder()(profile_of_pattern(prepared)[None])
+
+
+class AtomsChannel:
+    """Patterns as `LearnedChannel` has them, and atoms and lattice in the same space."""
+
+    id: str = "atoms"
+    version: str = "1"
+    dimension: int = DIMENSION
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights of both towers."""
+        both = _sha256(PROFILE_WEIGHTS) + _sha256(ATOMS_WEIGHTS)
+        return hashlib.sha256(both.encode()).hexdigest()
+
+    def embed_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
+        """Unit vectors of N crystals in their standard settings. Shape (N, 256)."""
+        encoder = _atoms_encoder()
+        vectors = np.zeros((len(crystals), DIMENSION), np.float32)
+        for start in range(0, len(crystals), BATCH):
+            part = crystals[start : start + BATCH]
+            profiles = [encoder.profiles(Standard.from_stored(one).primitive) for one in part]
+            vectors[start : start + BATCH] = encoder(np.stack(profiles))
+        return vectors
+
+    def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
+        """The unit vector of a pattern. Shape (1, 256)."""
+        return _profile_encoder()(profile_of_pattern(prepared)[None])
+
+
+@cache
+def _sha256(name: str) -> str:
+    content = (files("indexer") / "encoders" / "weights" / name).read_bytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+@cache
+def _profile_encoder() -> NumpyProfileEncoder:
+    with as_file(files("indexer") / "encoders" / "weights" / PROFILE_WEIGHTS) as path:
+        return NumpyProfileEncoder.load(path)
+
+
+@cache
+def _atoms_encoder() -> NumpyAtomsEncoder:
+    with as_file(files("indexer") / "encoders" / "weights" / ATOMS_WEIGHTS) as path:
+        return NumpyAtomsEncoder.load(path)
