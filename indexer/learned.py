@@ -7,7 +7,9 @@ How they were trained is in the model card beside their weights, `indexer/encode
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import as_file, files
 
@@ -19,7 +21,7 @@ from data.crystal import Crystal
 from data.lines import LinesTable
 from data.preparation import Prepared
 from indexer.encoders.atoms_inference import NumpyAtomsEncoder
-from indexer.encoders.inference import NumpyProfileEncoder
+from indexer.encoders.inference import NumpyProfileEncoder, one_blas_thread
 from indexer.encoders.profile import profile_of_lines, profile_of_pattern
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
 
@@ -42,12 +44,12 @@ class LearnedChannel:
 
     def embed_lines(self, lines: LinesTable) -> NDArray[np.float32]:
         """Unit vectors of N crystals. Shape (N, 256)."""
-        vectors = np.zeros((len(lines), DIMENSION), np.float32)
-        for start in range(0, len(lines), BATCH):
-            rows = range(start, min(start + BATCH, len(lines)))
+
+        def some(rows: range) -> NDArray[np.float32]:
             profiles = [profile_of_lines(strongest_lines(lines[row], LINES_KEPT)) for row in rows]
-            vectors[start : start + BATCH] = _profile_encoder()(np.stack(profiles))
-        return vectors
+            return _profile_encoder()(np.stack(profiles))
+
+        return _in_batches(some, len(lines))
 
     def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
         """The unit vector of a pattern. Shape (1, 256)."""
@@ -70,16 +72,23 @@ class AtomsChannel:
     def embed_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
         """Unit vectors of N crystals in their standard settings. Shape (N, 256)."""
         encoder = _atoms_encoder()
-        vectors = np.zeros((len(crystals), DIMENSION), np.float32)
-        for start in range(0, len(crystals), BATCH):
-            part = crystals[start : start + BATCH]
-            profiles = [encoder.profiles(Standard.from_stored(one).primitive) for one in part]
-            vectors[start : start + BATCH] = encoder(np.stack(profiles))
-        return vectors
+
+        def some(rows: range) -> NDArray[np.float32]:
+            primitives = [Standard.from_stored(crystals[row]).primitive for row in rows]
+            return encoder(np.stack([encoder.profiles(one) for one in primitives]))
+
+        return _in_batches(some, len(crystals))
 
     def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
         """The unit vector of a pattern. Shape (1, 256)."""
         return _profile_encoder()(profile_of_pattern(prepared)[None])
+
+
+def _in_batches(embed: Callable[[range], NDArray[np.float32]], count: int) -> NDArray[np.float32]:
+    """Vectors of rows 0 to count, a batch on each core at a time. Shape (count, 256)."""
+    parts = [range(at, min(at + BATCH, count)) for at in range(0, count, BATCH)]
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        return np.concatenate([np.zeros((0, DIMENSION), np.float32), *pool.map(embed, parts)])
 
 
 @cache

@@ -140,8 +140,15 @@ def _strongest(offsets: _INT, value: _FLOAT, most: int) -> NDArray[np.bool_]:
         if last - first <= most:
             keep[first:last] = True
         else:
-            order = np.argsort(value[first:last])
-            keep[first + order[-most:]] = True
+            least = np.partition(value[first:last], last - first - most)[last - first - most]
+            room = most
+            for j in range(first, last):
+                keep[j] = value[j] > least
+                room -= keep[j]
+            for j in range(first, last):
+                if room > 0 and value[j] == least:
+                    keep[j] = True
+                    room -= 1
     return keep
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+from threadpoolctl import ThreadpoolController
 
 from indexer.encoders.axis import BINS
 
@@ -41,7 +44,15 @@ class NumpyProfileEncoder:
         return cls({name: value.astype(np.float32) for name, value in load_file(path).items()})
 
     def __call__(self, profiles: _FLOAT) -> _FLOAT:
-        """(B, 2, BINS) to unit vectors (B, dimension)."""
+        """(B, channels, BINS) to unit vectors (B, dimension), on the calling thread alone.
+
+        Products this small gain little from a second core, and lose a hundredfold where their
+        threads wait for a core that another process has.
+        """
+        with one_blas_thread():
+            return self._vectors(profiles)
+
+    def _vectors(self, profiles: _FLOAT) -> _FLOAT:
         x = self._convolve(
             profiles.transpose(0, 2, 1), "stem", (self._kernel("stem") - self._stride) // 2
         )
@@ -92,6 +103,17 @@ class NumpyProfileEncoder:
         total += self._weights[f"{name}.bias"]
         np.maximum(total, 0.0, out=total)
         return total.reshape(count, room, -1)[:, : places // stride]
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """Matrix products on the calling thread while this lasts."""
+    limited: AbstractContextManager[object] = _blas().limit(limits=1, user_api="blas")
+    return limited
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _stem_stride(weights: dict[str, _FLOAT]) -> int:
