@@ -85,6 +85,8 @@ def bench_robustness(
     Raises:
         QueryError: no cases, or none that can be read.
     """
+    # Before the figures, which take minutes: the code that made them, whatever is edited since.
+    made_by = provenance(library)
     cases = find_cases(queries)
     cases = [cases[i] for i in _evenly(len(cases), count)]
     searcher = Searcher(library)
@@ -114,7 +116,7 @@ def bench_robustness(
         "unread": unread,
         "stages": list(as_stored.names),
         "conditions": rows,
-        **provenance(library),
+        **made_by,
     }
 
 
