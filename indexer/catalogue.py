@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
-import duckdb
 import gemmi
 import numpy as np
 import pyarrow as pa
@@ -115,6 +114,8 @@ class Catalogue:
 
     def __init__(self, facts: pa.Table) -> None:
         """Take the columns `FACTS_COLUMNS`, in row order."""
+        import duckdb  # a quarter of a second that only filters and statistics need
+
         self._connection = duckdb.connect(":memory:")
         rows = pa.array(np.arange(len(facts), dtype=np.int64))
         self._connection.register("arrow_facts", facts.append_column("row", rows))
