@@ -53,7 +53,7 @@ class LearnedChannel:
 
     def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
         """The unit vector of a pattern. Shape (1, 256)."""
-        return _profile_encoder()(profile_of_pattern(prepared)[None])
+        return _pattern_vector(prepared)
 
 
 class AtomsChannel:
@@ -81,7 +81,11 @@ class AtomsChannel:
 
     def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
         """The unit vector of a pattern. Shape (1, 256)."""
-        return _profile_encoder()(profile_of_pattern(prepared)[None])
+        return _pattern_vector(prepared)
+
+
+def _pattern_vector(prepared: Prepared) -> NDArray[np.float32]:
+    return _profile_encoder()(profile_of_pattern(prepared)[None])
 
 
 def _in_batches(embed: Callable[[range], NDArray[np.float32]], count: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from data.lines import LinesTable
 from data.preparation import Prepared
+from data.profile import lorentz_polarisation
 
 FINE_STEP = 5e-4
 """Profiles are drawn on this grid of ln Q before they are blurred and sampled."""
@@ -69,7 +70,7 @@ class PhysicalChannel:
             (np.log(2 * np.pi) + 0.5 * np.log(np.maximum(lines.inv_d2, 1e-9)) - axis[0])
             / FINE_STEP,
             lines.strength.astype(np.float64),
-            _lorentz_polarisation(theta),
+            lorentz_polarisation(np.degrees(2 * theta)),
             sigma,
             self._kernel(),
             self.samples,
@@ -83,8 +84,8 @@ class PhysicalChannel:
         net = np.maximum(prepared.net - self.noise_clip * prepared.sigma, 0.0)
         ln_q = np.log(prepared.q_inv_angstrom)
         theta = np.radians(prepared.two_theta_deg / 2)
-        density = net * np.tan(theta) / _lorentz_polarisation(theta)
-        weight = _lorentz_polarisation(self._theta(np.exp(axis)))
+        density = net * np.tan(theta) / lorentz_polarisation(np.degrees(2 * theta))
+        weight = lorentz_polarisation(np.degrees(2 * self._theta(np.exp(axis))))
         kernel = self._kernel()
         curves = [np.interp(axis, ln_q - s, density, left=0.0, right=0.0) for s in self.strains]
         rows = [np.convolve(np.sqrt(curve * weight), kernel, mode="same") for curve in curves]
@@ -104,11 +105,6 @@ class PhysicalChannel:
         x = np.arange(-reach, reach + 1) / self.blur
         kernel = np.exp(-0.5 * x**2)
         return np.asarray(kernel / kernel.sum())
-
-
-def _lorentz_polarisation(theta: _FLOAT) -> _FLOAT:
-    """Of an unpolarised beam, without monochromator."""
-    return np.asarray((1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta)))
 
 
 def _normalised(vectors: _FLOAT) -> NDArray[np.float32]:

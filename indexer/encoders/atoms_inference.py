@@ -19,10 +19,9 @@ from indexer.encoders.axis import (
     Q_MIN_INV_ANGSTROM,
     STEP,
     WIDTHS_ANGSTROM2,
-    line_shape,
 )
 from indexer.encoders.inference import NumpyProfileEncoder
-from indexer.encoders.profile import lorentz_polarisation_of_q
+from indexer.encoders.profile import drawn, lorentz_polarisation_of_q
 
 _FLOAT = NDArray[np.float32]
 
@@ -72,10 +71,8 @@ class NumpyAtomsEncoder:
         answer = (real**2 + imaginary**2) * lorentz_polarisation_of_q(q)[:, None]
         place = (np.log(q) - LN_Q_START) / STEP - 0.5
         seen = (place >= 0) & (place < BINS - 1)
-        first = place[seen].astype(np.int64)
-        share = place[seen] - first
-        drawn = np.array([_drawn(first, share, one) for one in answer[seen].T])
-        root = np.sqrt(np.maximum(drawn, 0.0) + FAINTEST * drawn.max(initial=0.0))
+        curves = np.array([drawn(place[seen], one) for one in answer[seen].T])
+        root = np.sqrt(np.maximum(curves, 0.0) + FAINTEST * curves.max(initial=0.0))
         level = max(float(np.sqrt(np.mean(root[0] ** 2))), 1e-12)
         return np.concatenate([root / level, np.ones((1, BINS))]).astype(np.float32)
 
@@ -92,11 +89,3 @@ def _waves(lattice: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
     inside = np.flatnonzero((q >= Q_MIN_INV_ANGSTROM) & (q <= Q_MAX_INV_ANGSTROM))
     order = inside[np.argsort(q[inside], kind="stable")[:MOST_WAVES]]
     return hkl[order], q[order]
-
-
-def _drawn(
-    first: NDArray[np.int64], share: NDArray[np.float64], area: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    comb = np.bincount(first, area * (1 - share), BINS)
-    comb += np.bincount(first + 1, area * share, BINS)
-    return np.convolve(comb, line_shape(), mode="same")

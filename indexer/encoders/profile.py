@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from data.lines import Lines
 from data.preparation import Prepared
+from data.profile import lorentz_polarisation
 from indexer.encoders.axis import (
     BINS,
-    LINE_FWHM_BINS,
     LN_Q_START,
     NOISE_CLIP,
     REFERENCE_WAVELENGTH_ANGSTROM,
@@ -21,35 +21,19 @@ from indexer.encoders.axis import (
     line_shape,
 )
 
-__all__ = [
-    "BINS",
-    "LINE_FWHM_BINS",
-    "LN_Q_START",
-    "NOISE_CLIP",
-    "REFERENCE_WAVELENGTH_ANGSTROM",
-    "STEP",
-    "axis_ln_q",
-    "levelled",
-    "line_shape",
-    "lorentz_polarisation_of_q",
-    "profile_of_lines",
-    "profile_of_pattern",
-]
-
 _FLOAT = NDArray[np.float32]
 
 
 def lorentz_polarisation_of_q(q: NDArray[np.float64]) -> NDArray[np.float64]:
     """At the reference wavelength, levelled off near 2θ = 180°. Shape of `q`."""
     theta = np.arcsin(np.minimum(q * REFERENCE_WAVELENGTH_ANGSTROM / (4 * np.pi), 0.95))
-    return _lorentz_polarisation(theta)
+    return lorentz_polarisation(np.degrees(2 * theta))
 
 
 def profile_of_pattern(prepared: Prepared) -> _FLOAT:
     """A pattern's profile and where it was measured. Shape (2, BINS)."""
-    theta = np.radians(prepared.two_theta_deg / 2)
     net = np.maximum(prepared.net - NOISE_CLIP * prepared.sigma, 0.0)
-    height = net / _lorentz_polarisation(theta)
+    height = net / lorentz_polarisation(prepared.two_theta_deg)
     ln_q = np.log(prepared.q_inv_angstrom)
     # Half a bin to either side: where points lie closer than bins, a bin sees more than one.
     places = axis_ln_q()
@@ -68,13 +52,26 @@ def profile_of_lines(lines: Lines) -> _FLOAT:
     q = 2 * np.pi * np.sqrt(np.maximum(lines.inv_d2, 1e-9))
     place = (np.log(q) - LN_Q_START) / STEP - 0.5
     seen = (place >= 0) & (place < BINS - 1)
-    first = place[seen].astype(np.int64)
-    share = place[seen] - first
     area = lines.strength[seen] * lorentz_polarisation_of_q(q[seen])
+    root = np.sqrt(drawn(place[seen], area))
+    return np.asarray(levelled(np.stack([root, np.ones(BINS)])[None])[0])
+
+
+def drawn(place: NDArray[np.float64], area: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Lines of these areas at these bins, counted from 0 and between them, each of one shape.
+
+    Args:
+        place: at least 0 and below BINS - 1. Shape (n,).
+        area: Shape (n,).
+
+    Returns:
+        Shape (BINS,).
+    """
+    first = place.astype(np.int64)
+    share = place - first
     comb = np.bincount(first, area * (1 - share), BINS)
     comb += np.bincount(first + 1, area * share, BINS)
-    root = np.sqrt(np.convolve(comb, line_shape(), mode="same"))
-    return np.asarray(levelled(np.stack([root, np.ones(BINS)])[None])[0])
+    return np.convolve(comb, line_shape(), mode="same")
 
 
 def levelled(profiles: NDArray[np.float64]) -> _FLOAT:
@@ -83,7 +80,3 @@ def levelled(profiles: NDArray[np.float64]) -> _FLOAT:
     square = (root**2).sum(axis=1) / np.maximum(covered.sum(axis=1), 1.0)
     level = np.sqrt(np.maximum(square, 1e-30))[:, None]
     return np.stack([root / level, covered], axis=1).astype(np.float32)
-
-
-def _lorentz_polarisation(theta: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((1 + np.cos(2 * theta) ** 2) / (np.sin(theta) ** 2 * np.cos(theta)))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from data.errors import BraggleError
+from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
@@ -81,8 +82,34 @@ def open_pack(path: Path, device: torch.device) -> Pack:
     return pack
 
 
-def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> Recipe:
+def trained_in(folder: Path) -> ProfileEncoder:
+    """The profile encoder that was trained in a folder, to train the tower over atoms beside.
+
+    Raises:
+        BraggleError: the folder's checkpoint is missing or cannot be read, or is of another kind.
+    """
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.is_file():
+        raise BraggleError(f"{checkpoint}: no encoder was trained here; train it first")
+    recipe, reads_atoms = _recipe_in(checkpoint)
+    if reads_atoms:
+        raise BraggleError(
+            f"{checkpoint}: is of a tower over atoms; name a profile encoder's folder"
+        )
+    encoder = ProfileEncoder(recipe.shape)
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    encoder.load_state_dict(state["averaged"])
+    return encoder
+
+
+def recipe_of(folder: Path, wishes: Wishes, *, resume: bool, beside: Path | None = None) -> Recipe:
     """The recipe to train by: that of the folder's checkpoint, or a new one.
+
+    Args:
+        folder: to train in.
+        wishes: of whoever trains.
+        resume: go on from the folder's checkpoint.
+        beside: folder of the profile encoder whose space a tower over atoms joins.
 
     Raises:
         BraggleError: there is a checkpoint and it is not to be resumed, or the other way round;
@@ -97,10 +124,19 @@ def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> Recipe:
                 f"{checkpoint}: a training is there already; go on with it by --resume, or name "
                 "another folder"
             )
-        return Recipe(**wishes.said())
+        recipe = Recipe(**wishes.said())
+        if beside is None:
+            return recipe
+        return replace(recipe, shape=_recipe_in(beside / CHECKPOINT)[0].shape)
     if not checkpoint.is_file():
         raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
-    recipe = _recipe_in(checkpoint)
+    recipe, reads_atoms = _recipe_in(checkpoint)
+    if reads_atoms != (beside is not None):
+        raise BraggleError(
+            f"{checkpoint}: is of a tower over atoms; say --beside FOLDER as before"
+            if reads_atoms
+            else f"{checkpoint}: is of a profile encoder; leave --beside out"
+        )
     for name, wished in wishes.said().items():
         own = getattr(recipe, name)
         if wished != own:
@@ -111,8 +147,8 @@ def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> Recipe:
     return recipe
 
 
-def _recipe_in(checkpoint: Path) -> Recipe:
-    """The recipe of a checkpoint whose encoder has the shape it says."""
+def _recipe_in(checkpoint: Path) -> tuple[Recipe, bool]:
+    """The recipe of a checkpoint whose encoder has the shape it says; whether that reads atoms."""
     try:
         state = torch.load(checkpoint, map_location="meta", weights_only=True)
     except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
@@ -124,8 +160,10 @@ def _recipe_in(checkpoint: Path) -> Recipe:
         shape = ProfileEncoderShape(**fields.pop("shape"))
         laboratory = Laboratory(**fields.pop("laboratory"))
         recipe = Recipe(**fields, shape=shape, laboratory=laboratory)
+        reads_atoms = "amplitude.weight" in state["encoder"]
+        kind = AtomsEncoder if reads_atoms else ProfileEncoder
         with torch.device("meta"):
-            own = ProfileEncoder(recipe.shape).state_dict()
+            own = kind(recipe.shape).state_dict()
         fits = _sizes(own) == _sizes(state["encoder"])
     except (AttributeError, KeyError, TypeError, ValueError):
         fits = False
@@ -133,7 +171,7 @@ def _recipe_in(checkpoint: Path) -> Recipe:
         raise BraggleError(
             f"{checkpoint}: is of an encoder of another make; train anew in another folder"
         )
-    return recipe
+    return recipe, reads_atoms
 
 
 def _sizes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
@@ -148,13 +186,15 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     for name, kind in (("steps", int), ("batch", int), ("rate", float), ("seed", int)):
         parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--beside", type=Path, metavar="FOLDER")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
     wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
     try:
-        recipe = recipe_of(asked.out, wishes, resume=asked.resume)
+        beside = trained_in(asked.beside) if asked.beside else None
+        recipe = recipe_of(asked.out, wishes, resume=asked.resume, beside=asked.beside)
         pack = open_pack(asked.pack, device_of(asked.device))
-        train(pack, recipe, asked.out, resume=asked.resume, report=_tell)
+        train(pack, recipe, asked.out, atoms_beside=beside, resume=asked.resume, report=_tell)
     except BraggleError as error:
         sys.exit(f"braggle: {error}")
 

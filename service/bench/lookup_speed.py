@@ -6,14 +6,18 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from data.bundled import example_patterns
 from data.preparation import prepare
 from data.reading import read_pattern
+from indexer.channel import ReadsAtoms
 from indexer.library import Library
 from search.searcher import FirstStage, Searcher
 from service.bench.masked_cosine import MaskedCosine
 
 RUNS = 5
+EMBEDDED = 1000
 STAGES: tuple[FirstStage, ...] = ("exhaustive", "physical", "learned")
 
 
@@ -44,6 +48,25 @@ def lookup_speed(library: Library) -> dict[str, Any]:
     ms = {stage: round(median(times), 2) for stage, times in stages.items()}
     return {
         "entries": len(library),
+        "crystals_a_second": _embedding(searcher),
         "median_ms": ms,
         "times_faster": {kind: round(ms["masked_cosine"] / ms[kind], 2) for kind in STAGES},
     }
+
+
+def _embedding(searcher: Searcher) -> dict[str, int]:
+    """Crystals that each channel embeds in a second, after a first few."""
+    library = searcher.library
+    rows = np.linspace(0, len(library) - 1, min(EMBEDDED, len(library))).astype(np.int64)
+    lines = library.lines.take(rows)
+    crystals = [entry.crystal for entry in library.entries(rows)]
+    rates = {}
+    for name, channel in searcher.channels.items():
+        for count in (8, len(rows)):
+            start = perf_counter()
+            if isinstance(channel, ReadsAtoms):
+                channel.embed_crystals(crystals[:count])
+            else:
+                channel.embed_lines(lines.take(np.arange(count)))
+        rates[name] = round(len(rows) / (perf_counter() - start))
+    return rates

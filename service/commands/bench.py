@@ -33,6 +33,11 @@ CONDITIONS = {
 COLUMNS = ("hit@1", "hit@5", "hit@10", "hit@50", "hit@200", "mrr")
 
 
+Queries = Annotated[
+    Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
+]
+
+
 class Chemistry(StrEnum):
     """What is known of the sample's elements."""
 
@@ -43,9 +48,7 @@ class Chemistry(StrEnum):
 @app.command()
 @verb
 def lookup(
-    queries: Annotated[
-        Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
-    ],
+    queries: Queries,
     *,
     library: LibraryName = None,
     chemistry: Annotated[
@@ -90,9 +93,7 @@ def lookup(
 @app.command()
 @verb
 def robustness(
-    queries: Annotated[
-        Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
-    ],
+    queries: Queries,
     *,
     library: LibraryName = None,
     count: Annotated[
@@ -129,9 +130,7 @@ def robustness(
 @app.command()
 @verb
 def scale(
-    queries: Annotated[
-        Path, typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth.")
-    ],
+    queries: Queries,
     distractors: Annotated[
         Path, typer.Argument(help="Crystals packed by python -m indexer.encoders.packing.")
     ],
@@ -230,6 +229,8 @@ def _lookup_speed_table(figures: dict[str, Any]) -> Table:
     for stage, ms in figures["median_ms"].items():
         ratio = figures["times_faster"].get(stage)
         table.add_row(stage.replace("_", " "), f"{ms:.1f}", f"{ratio:.1f}" if ratio else "")
+    for channel, rate in figures["crystals_a_second"].items():
+        table.add_row(f"{channel}, crystals a second", f"{rate}")
     return table
 
 

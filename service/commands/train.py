@@ -59,6 +59,13 @@ def encoder(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
     ] = None,
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Train the tower over atoms in the space of the encoder trained in FOLDER.",
+        ),
+    ] = None,
     device: Annotated[
         Device, typer.Option(help="auto takes a GPU where there is one.")
     ] = Device.AUTO,
@@ -68,10 +75,11 @@ def encoder(
     _torch_needed()
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder
-    from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of
+    from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of, trained_in
     from indexer.encoders.training import LOG, train
 
-    recipe = recipe_of(out, Wishes(steps, batch, rate, seed), resume=resume)
+    other = trained_in(beside) if beside else None
+    recipe = recipe_of(out, Wishes(steps, batch, rate, seed), resume=resume, beside=beside)
     crystals = open_pack(pack, device_of(device.value))
     say(
         f"{pack}: {len(crystals.training_rows)} crystals to train on and "
@@ -88,7 +96,9 @@ def encoder(
             detail = f"loss {loss:.3f}" if told is None else str(replace(told, loss=loss))
             progress(step, recipe.steps, "training", detail)
 
-        trained = train(crystals, recipe, out, resume=resume, report=report, tick=tick)
+        trained = train(
+            crystals, recipe, out, atoms_beside=other, resume=resume, report=report, tick=tick
+        )
     write_encoder(trained, recipe, out / ENCODER)
     log = read_log(out / LOG)
     (out / CURVES).write_text(curves_svg(log), "utf-8")

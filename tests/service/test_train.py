@@ -235,6 +235,24 @@ def test_a_loss_that_is_no_number_is_one_line(
     )
 
 
+def test_a_tower_over_atoms_is_trained_beside(train: Train, trained: Path, tmp_path: Path) -> None:
+    atoms = tmp_path / "atoms"
+    result = train(*SHORT, "--beside", trained, "--json", out=atoms)
+    assert result.exit_code == 0, result.stderr
+    weights = load_file(json.loads(result.stdout)["encoder"])
+    assert {"amplitude.weight", "encoder.stem.weight"} <= weights.keys()
+    for folder, words, said in (
+        (atoms, ("--resume",), "say --beside FOLDER as before"),
+        (trained, ("--resume", "--beside", trained), "leave --beside out"),
+        (tmp_path / "new", ("--beside", atoms), "name a profile encoder's folder"),
+        (tmp_path / "new", ("--beside", tmp_path / "nowhere"), "no encoder was trained here"),
+    ):
+        failed = train(*words, out=folder)
+        assert failed.exit_code == 1
+        (line,) = failed.stderr.splitlines()
+        assert line.endswith(said) or said in line
+
+
 def test_without_torch_the_extra_is_named(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     result = train(*SHORT)
