@@ -24,16 +24,26 @@ from data.errors import LibraryError, QueryError
 from indexer.publishing import CACHE, ChannelStamp, Published, write_atomically
 from indexer.schema import flat, vectors_schema, vectors_table
 
+FLAT_UP_TO = 100_000
+"""Entries that are all compared: a few milliseconds, and the fit that follows costs far more."""
+LISTS_A_ROOT = 2
+"""Larger indexes are parted into so many times the square root of their entries."""
+PROBED = 1 / 24
+"""Part of the lists that a query reads."""
+TRAINED_ON, ROUNDS = 64, 8
+"""Vectors a list that k-means sees, and how often it goes over them."""
+
 
 class VectorIndex:
     """Nearest vectors by inner product, which is the cosine because vectors have unit length.
 
-    Exact (flat): 15,000 entries take a few milliseconds a query, and the physical fit that
-    follows costs far more. `make_index` is the place where a library's size decides otherwise.
+    Small ones are exact (flat). Large ones are parted by k-means (inverted file), and a query
+    reads the parts nearest to it, unless it asks for certain rows: then it reads them all.
     """
 
     def __init__(self, index: faiss.Index) -> None:
         self._index: Any = index  # faiss's stubs lack what its Python wrappers add
+        self._lists = int(getattr(index, "nlist", 0))
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -41,7 +51,12 @@ class VectorIndex:
     @property
     def vectors(self) -> NDArray[np.float32]:
         """Every vector, row by row, read-only. Shape (N, dimension)."""
-        return np.asarray(_Storage(self._index))
+        if not self._lists:
+            return np.asarray(_Storage(self._index))
+        self._index.make_direct_map()
+        every: NDArray[np.float32] = self._index.reconstruct_n(0, len(self))
+        every.flags.writeable = False
+        return every
 
     def nearest(
         self, vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
@@ -63,9 +78,11 @@ class VectorIndex:
             wanted = np.zeros(len(self), dtype=bool)
             wanted[rows] = True
             bits = np.packbits(wanted, bitorder="little")
-            selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
-            options["params"] = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        scores, found = self._index.search(queries, k, **options)
+            options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
+        if self._lists:
+            options["nprobe"] = self._lists if rows is not None else _probes(self._lists)
+        kind: Any = faiss.SearchParametersIVF if self._lists else faiss.SearchParameters
+        scores, found = self._index.search(queries, k, params=kind(**options) if options else None)
         return _best_per_row(found.ravel(), scores.ravel(), k)
 
 
@@ -84,10 +101,26 @@ class _Storage:
 
 
 def make_index(vectors: NDArray[np.float32]) -> VectorIndex:
-    """An index over vectors of shape (N, dimension)."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(np.ascontiguousarray(vectors, dtype=np.float32))
+    """An index over vectors of shape (N, dimension): flat, or parted where there are many."""
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    count, dimension = vectors.shape
+    index: Any = faiss.IndexFlatIP(dimension)
+    if count > FLAT_UP_TO:
+        lists = round(LISTS_A_ROOT * count**0.5)
+        # Half precision is what the library stores.
+        index = faiss.IndexIVFScalarQuantizer(
+            index, dimension, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+        )
+        index.by_residual = False
+        index.cp.max_points_per_centroid = TRAINED_ON
+        index.cp.niter = ROUNDS
+        index.train(vectors)
+    index.add(vectors)
     return VectorIndex(index)
+
+
+def _probes(lists: int) -> int:
+    return max(8, round(lists * PROBED))
 
 
 def cached_index(

@@ -58,12 +58,12 @@ class Laboratory:
     fwhm_deg: tuple[float, float] = (0.06, 0.3)
     counts: tuple[float, float] = (80.0, 20_000.0)
     background: tuple[float, float] = (0.003, 0.5)
-    strain_decades: tuple[float, float] = (-3.5, -2.0)
+    strain_decades: tuple[float, float] = (-3.5, -1.8)
     largest_strain: float = 0.03
     shift_deg: float = 0.04
     texture: float = 0.6
     line_error: float = 0.5
-    impurity: float = 0.3
+    impurity: float = 0.5
     missing: float = 0.03
     start_deg: tuple[float, float] = (3.0, 20.0)
     end_deg: tuple[float, float] = (55.0, 97.0)
@@ -97,7 +97,7 @@ def measured_profiles(
     axis = AXIS_START_DEG + AXIS_STEP_DEG * torch.arange(AXIS_POINTS, device=rows.device)
     wavelength = _wavelengths(draw)
     clean = _patterns(lines, axis, wavelength, lab, draw)
-    mixed = _with_impurity(clean, lab, draw)
+    mixed = _with_impurity(clean, wavelength, lab, draw)
     root, covered = _counted_and_prepared(mixed, axis, lab, draw)
     return _on_ln_q(root, covered, axis, wavelength)
 
@@ -183,10 +183,12 @@ def _broadened(comb: Tensor, axis: Tensor, lab: Laboratory, draw: _Draw) -> Tens
     return pattern.clamp(min=0)
 
 
-def _with_impurity(patterns: Tensor, lab: Laboratory, draw: _Draw) -> Tensor:
-    """Every other pattern with the pattern of another crystal of the batch added."""
+def _with_impurity(patterns: Tensor, wavelength: Tensor, lab: Laboratory, draw: _Draw) -> Tensor:
+    """Every other pattern with the pattern of a crystal of the batch in the same beam added."""
     share = draw.uniform(0, lab.impurity, 1) * (draw.uniform(0, 1, 1) > 0.5)
-    other = patterns.roll(1, 0)
+    order = (wavelength + draw.uniform(0, 1e-4)).argsort()
+    partner = torch.empty_like(order).index_copy_(0, order, order.roll(1))
+    other = patterns[partner]
     other = other * (patterns.sum(1, keepdim=True) / other.sum(1, keepdim=True).clamp(min=1e-12))
     mixed = patterns + share / (1 - share) * other
     return mixed / mixed.amax(dim=1, keepdim=True).clamp(min=1e-12)

@@ -11,14 +11,23 @@ TWIN_COSINE = 0.92
 COARSE_BINS = 8
 
 
+def coarse(profiles: Tensor) -> Tensor:
+    """What twins are known by: unit vectors of the profile's coarse shape. Shape (B, ...).
+
+    Args:
+        profiles: of crystals. Shape (B, 2, BINS).
+    """
+    return normalize(avg_pool1d(profiles[:, :1], COARSE_BINS)[:, 0], dim=1)
+
+
 def twins(profiles: Tensor) -> Tensor:
     """Which crystals of a batch look alike, each its own twin. Shape (B, B), bool.
 
     Args:
         profiles: of crystals. Shape (B, 2, BINS).
     """
-    coarse = normalize(avg_pool1d(profiles[:, :1], COARSE_BINS)[:, 0], dim=1)
-    alike = coarse @ coarse.T > TWIN_COSINE
+    shapes = coarse(profiles)
+    alike = shapes @ shapes.T > TWIN_COSINE
     return alike | torch.eye(len(alike), dtype=torch.bool, device=alike.device)
 
 
@@ -37,15 +46,17 @@ def contrastive(queries: Tensor, answers: Tensor, alike: Tensor, scale: Tensor) 
     return -(forth.diagonal().mean() + back.diagonal().mean()) / 2
 
 
-def recall(queries: Tensor, answers: Tensor, truth: Tensor, at: tuple[int, ...]) -> list[float]:
-    """Share of queries whose answer is among the first k.
+def ranks(queries: Tensor, answers: Tensor, truth: Tensor, passed: Tensor | None = None) -> Tensor:
+    """How many answers come before each query's own. Shape (Q,).
 
     Args:
         queries: unit vectors. Shape (Q, D).
         answers: unit vectors. Shape (N, D).
         truth: row of the answer to each query. Shape (Q,).
-        at: the ks.
+        passed: answers that do not count against a query, its twins. Shape (Q, N).
     """
     scores = queries @ answers.T
-    rank = (scores > scores.gather(1, truth[:, None])).sum(dim=1)
-    return [float((rank < k).float().mean()) for k in at]
+    before = scores > scores.gather(1, truth[:, None])
+    if passed is not None:
+        before &= ~passed
+    return before.sum(dim=1)

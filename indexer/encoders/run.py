@@ -102,7 +102,14 @@ def trained_in(folder: Path) -> ProfileEncoder:
     return encoder
 
 
-def recipe_of(folder: Path, wishes: Wishes, *, resume: bool, beside: Path | None = None) -> Recipe:
+def recipe_of(
+    folder: Path,
+    wishes: Wishes,
+    *,
+    resume: bool,
+    beside: Path | None = None,
+    begin_from: Path | None = None,
+) -> Recipe:
     """The recipe to train by: that of the folder's checkpoint, or a new one.
 
     Args:
@@ -110,12 +117,21 @@ def recipe_of(folder: Path, wishes: Wishes, *, resume: bool, beside: Path | None
         wishes: of whoever trains.
         resume: go on from the folder's checkpoint.
         beside: folder of the profile encoder whose space a tower over atoms joins.
+        begin_from: folder of the profile encoder whose weights a new one begins with.
 
     Raises:
         BraggleError: there is a checkpoint and it is not to be resumed, or the other way round;
-            it cannot be read; it was trained by another recipe than is wished for.
+            it cannot be read; it was trained by another recipe than is wished for; `begin_from`
+            is said together with `resume` or `beside`.
     """
     checkpoint = folder / CHECKPOINT
+    if begin_from is not None and (resume or beside is not None):
+        remedy = "leave --from out"
+        raise BraggleError(
+            f"{checkpoint}: --resume goes on with the weights it has; {remedy}"
+            if resume
+            else f"{folder}: a tower over atoms begins with the weights of --beside; {remedy}"
+        )
     if folder.exists() and not folder.is_dir():
         raise BraggleError(f"{folder}: is not a folder; name one to train in")
     if not resume:
@@ -125,9 +141,10 @@ def recipe_of(folder: Path, wishes: Wishes, *, resume: bool, beside: Path | None
                 "another folder"
             )
         recipe = Recipe(**wishes.said())
-        if beside is None:
+        known = beside or begin_from
+        if known is None:
             return recipe
-        return replace(recipe, shape=_recipe_in(beside / CHECKPOINT)[0].shape)
+        return replace(recipe, shape=_recipe_in(known / CHECKPOINT)[0].shape)
     if not checkpoint.is_file():
         raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
     recipe, reads_atoms = _recipe_in(checkpoint)
@@ -186,15 +203,31 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true")
     for name, kind in (("steps", int), ("batch", int), ("rate", float), ("seed", int)):
         parser.add_argument(f"--{name}", type=kind)
+    parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
     parser.add_argument("--beside", type=Path, metavar="FOLDER")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
     wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
     try:
         beside = trained_in(asked.beside) if asked.beside else None
-        recipe = recipe_of(asked.out, wishes, resume=asked.resume, beside=asked.beside)
+        begin_from = trained_in(asked.begin_from) if asked.begin_from else None
+        recipe = recipe_of(
+            asked.out,
+            wishes,
+            resume=asked.resume,
+            beside=asked.beside,
+            begin_from=asked.begin_from,
+        )
         pack = open_pack(asked.pack, device_of(asked.device))
-        train(pack, recipe, asked.out, atoms_beside=beside, resume=asked.resume, report=_tell)
+        train(
+            pack,
+            recipe,
+            asked.out,
+            atoms_beside=beside,
+            begin_from=begin_from,
+            resume=asked.resume,
+            report=_tell,
+        )
     except BraggleError as error:
         sys.exit(f"braggle: {error}")
 

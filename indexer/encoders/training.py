@@ -7,26 +7,34 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import normalize
 
 from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
-from indexer.encoders.loss import contrastive, recall, twins
+from indexer.encoders.loss import TWIN_COSINE, coarse, contrastive, ranks, twins
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
+from indexer.encoders.peaks import PeakEncoder
 
 MOST_SCALE = 100.0
 """Of the inverse temperature."""
+SCALE_PACE = 10.0
+"""How much faster the inverse temperature is learned than the weights."""
 VALIDATION_ANSWERS, VALIDATION_QUERIES = 4096, 512
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 """What a training leaves in its folder."""
+CONVOLUTION, PEAKS, BOTH = KINDS = ("convolution", "peaks", "both")
+"""What reads a profile: places along ln Q, a transformer over its peaks, or the two together."""
+NEIGHBOURHOOD = 32
+"""Nearest crystals of a pool, from which those drawn together are drawn."""
 MOST_ATOMS = 120
 """Of the primitive cells that the tower over atoms is trained on; it is used on larger ones."""
 ATOMS_TOGETHER = 32
@@ -43,8 +51,13 @@ class Recipe:
         decay: weight decay.
         average: of the weights that are kept, an exponential mean with this memory.
         seed: of weights and of everything that is drawn.
+        together: crystals of a batch that are drawn from one neighbourhood, so that they are told
+            from those they are easily taken for (Xiong et al., ICLR 2021); 1 draws each alone.
+        pool, pool_every: crystals among which neighbours are sought, and how many steps they last.
         validate_every, save_every: in steps.
-        shape: of the encoder.
+        kind: of encoder, one of `KINDS`.
+        beforehand: steps in which an encoder of peaks guesses peaks that are hidden from it.
+        shape: of the convolution.
         laboratory: where patterns are measured.
     """
 
@@ -55,8 +68,13 @@ class Recipe:
     decay: float = 0.02
     average: float = 0.999
     seed: int = 0
+    together: int = 8
+    pool: int = 8192
+    pool_every: int = 40
     validate_every: int = 500
     save_every: int = 100
+    kind: str = CONVOLUTION
+    beforehand: int = 0
     shape: ProfileEncoderShape = field(default_factory=ProfileEncoderShape)
     laboratory: Laboratory = field(default_factory=Laboratory)
 
@@ -90,6 +108,30 @@ class Progress:
         return f"{said}, recall@1 {self.recall_at_1:.1%}, @10 {self.recall_at_10:.1%}"
 
 
+def encoder_of(recipe: Recipe) -> nn.Module:
+    """An encoder of profiles, untrained."""
+    if recipe.kind == PEAKS:
+        return PeakEncoder()
+    return ProfileEncoder(recipe.shape) if recipe.kind == CONVOLUTION else BothEncoder(recipe.shape)
+
+
+class BothEncoder(nn.Module):
+    """A convolution and a transformer over peaks, whose answers are added."""
+
+    def __init__(self, shape: ProfileEncoderShape) -> None:
+        """Both untrained."""
+        super().__init__()
+        self.profile, self.peaks = ProfileEncoder(shape), PeakEncoder()
+
+    def forward(self, profiles: Tensor) -> Tensor:
+        """(B, 2, BINS) to unit vectors (B, DIMENSION)."""
+        return normalize(self.profile(profiles) + self.peaks(profiles), dim=1)
+
+    def guessing(self, profiles: Tensor, generator: torch.Generator) -> Tensor:
+        """As of `PeakEncoder`."""
+        return self.peaks.guessing(profiles, generator)
+
+
 class Training:
     """An encoder, its optimiser and where they stand.
 
@@ -106,15 +148,24 @@ class Training:
         self.averaged = copy.deepcopy(self.encoder)
         self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=device))
         self.optimiser = torch.optim.AdamW(
-            [*self.encoder.parameters(), self.log_scale],
+            [
+                {"params": list(self.encoder.parameters()), "pace": 1.0},
+                {"params": [self.log_scale], "pace": SCALE_PACE, "weight_decay": 0.0},
+            ],
             lr=recipe.rate,
             weight_decay=recipe.decay,
             betas=(0.9, 0.98),
         )
         self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.near = torch.empty(0, NEIGHBOURHOOD, dtype=torch.long, device=device)
 
     def _begin(self) -> nn.Module:
-        return ProfileEncoder(self.recipe.shape)
+        return encoder_of(self.recipe)
+
+    def begin_from(self, encoder: ProfileEncoder) -> None:
+        """Take the weights of an encoder of the same shape that was trained before."""
+        self.encoder.load_state_dict(encoder.state_dict())
+        self.averaged.load_state_dict(encoder.state_dict())
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""
@@ -126,6 +177,7 @@ class Training:
             "log_scale": self.log_scale.detach(),
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
+            "near": self.near,
         }
 
     def resume(self, state: dict[str, Any]) -> None:
@@ -136,16 +188,14 @@ class Training:
         self.log_scale.data.copy_(state["log_scale"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.generator.set_state(state["generator"].cpu())
+        self.near = state["near"]
 
     def advance(self) -> float:
         """One step; the loss."""
-        recipe, pack = self.recipe, self.pack
+        recipe = self.recipe
         for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, recipe)
-        drawn = torch.randint(
-            len(self.rows), (recipe.batch,), generator=self.generator, device=pack.device
-        )
-        loss = self._loss(self.rows[drawn])
+            group["lr"] = rate_at(self.step, recipe) * group["pace"]
+        loss = self._loss(self._draw())
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
@@ -158,6 +208,35 @@ class Training:
                 mean.lerp_(value, 1 - memory)
         return float(loss.detach())
 
+    def _draw(self) -> Tensor:
+        """Rows of a batch: neighbourhoods of a few crystals each. Shape (batch,)."""
+        recipe = self.recipe
+        if recipe.together == 1:
+            return self.rows[self._below(len(self.rows), recipe.batch)]
+        if self.step % recipe.pool_every == 0 or not len(self.near):
+            self.near = self._neighbourhoods(self.rows[self._below(len(self.rows), recipe.pool)])
+        middles = self._below(len(self.near), -(-recipe.batch // recipe.together), 1)
+        others = self._below(self.near.shape[1], len(middles), recipe.together)
+        others[:, 0] = 0
+        return self.near[middles, others].flatten()[: recipe.batch]
+
+    def _below(self, limit: int, *shape: int) -> Tensor:
+        return torch.randint(limit, shape, generator=self.generator, device=self.pack.device)
+
+    @torch.no_grad()
+    def _neighbourhoods(self, rows: Tensor) -> Tensor:
+        """Each row and those whose crystals are embedded nearest. Shape (len(rows), ...)."""
+        size = self.recipe.batch
+        with torch.autocast(self.pack.device.type, torch.bfloat16):
+            vectors = torch.cat([self._embed_lines(part) for part in parts(rows, size)]).float()
+        near = [
+            (part @ vectors.T).topk(min(NEIGHBOURHOOD, len(rows))) for part in parts(vectors, size)
+        ]
+        return rows[torch.cat([found.indices for found in near])]
+
+    def _embed_lines(self, rows: Tensor) -> Tensor:
+        return torch.as_tensor(self.averaged(lines_profiles(self.pack.lines(rows))))
+
     def _loss(self, rows: Tensor) -> Tensor:
         pack, recipe = self.pack, self.recipe
         with torch.no_grad():
@@ -165,7 +244,12 @@ class Training:
             crystals = lines_profiles(pack.lines(rows))
             alike = twins(crystals) | (rows[:, None] == rows)
         with torch.autocast(pack.device.type, torch.bfloat16):
-            vectors = self.encoder(torch.cat([patterns, crystals]))
+            profiles = torch.cat([patterns, crystals])
+            if self.step < recipe.beforehand and isinstance(
+                self.encoder, PeakEncoder | BothEncoder
+            ):
+                return self.encoder.guessing(profiles, self.generator)
+            vectors = self.encoder(profiles)
         queries, answers = vectors.float().chunk(2)
         return contrastive(queries, answers, alike, self._scale())
 
@@ -176,33 +260,37 @@ class Training:
         return torch.as_tensor(self.averaged(profiles))
 
     def _embed_crystals(self, rows: Tensor) -> Tensor:
-        return torch.as_tensor(self.averaged(lines_profiles(self.pack.lines(rows))))
+        return self._embed_lines(rows)
 
     @torch.no_grad()
     def validate(self) -> tuple[float, float]:
-        """Recall at 1 and 10 of patterns of held-out crystals among held-out crystals."""
+        """Recall at 1 and 10 of patterns of held-out crystals among held-out crystals.
+
+        A twin of the right answer that comes before it does not count against it.
+        """
         pack, recipe = self.pack, self.recipe
         generator = torch.Generator(pack.device).manual_seed(7)
-        order = torch.randperm(len(self.rows_held_out), generator=generator, device=pack.device)[
-            :VALIDATION_ANSWERS
-        ]
-        rows = self.rows_held_out[order]
-        size = recipe.batch
+        order = torch.randperm(len(self.rows_held_out), generator=generator, device=pack.device)
+        rows = self.rows_held_out[order[:VALIDATION_ANSWERS]]
+        asked = rows[:VALIDATION_QUERIES]
         with torch.autocast(pack.device.type, torch.bfloat16):
-            answers = [
-                self._embed_crystals(rows[at : at + size]).float()
-                for at in range(0, len(rows), size)
-            ]
+            answers = [self._embed_crystals(part).float() for part in parts(rows, recipe.batch)]
             queries = [
                 self._embed_patterns(
-                    measured_profiles(pack, rows[at : at + size], recipe.laboratory, generator)
+                    measured_profiles(pack, part, recipe.laboratory, generator)
                 ).float()
-                for at in range(0, min(len(rows), VALIDATION_QUERIES), size)
+                for part in parts(asked, recipe.batch)
             ]
-        asked = torch.cat(queries)
-        truth = torch.arange(len(asked), device=pack.device)
-        first, tenth = recall(asked, torch.cat(answers), truth, (1, 10))
-        return first, tenth
+        shapes = torch.cat(
+            [coarse(lines_profiles(pack.lines(part))) for part in parts(rows, recipe.batch)]
+        )
+        rank = ranks(
+            torch.cat(queries),
+            torch.cat(answers),
+            torch.arange(len(asked), device=pack.device),
+            shapes[: len(asked)] @ shapes.T > TWIN_COSINE,
+        )
+        return float((rank < 1).float().mean()), float((rank < 10).float().mean())
 
 
 class AtomsTraining(Training):
@@ -237,18 +325,25 @@ class AtomsTraining(Training):
     def _embed(self, encoder: nn.Module, rows: Tensor) -> Tensor:
         """Crystals of like size together, so that padding wastes little."""
         order = torch.diff(self.pack.atom_offsets)[rows].argsort()
-        parts = [
+        vectors = [
             encoder(self.pack.atoms(rows[order[at : at + ATOMS_TOGETHER]]))
             for at in range(0, len(order), ATOMS_TOGETHER)
         ]
-        vectors: Tensor = torch.cat(parts)
-        return vectors[order.argsort()]
+        return torch.cat(vectors)[order.argsort()]
 
     def _embed_patterns(self, profiles: Tensor) -> Tensor:
         return torch.as_tensor(self.profile_encoder(profiles))
 
+    def _embed_lines(self, rows: Tensor) -> Tensor:
+        return torch.as_tensor(self.profile_encoder(lines_profiles(self.pack.lines(rows))))
+
     def _embed_crystals(self, rows: Tensor) -> Tensor:
         return self._embed(self.averaged, rows)
+
+
+def parts(rows: Tensor, size: int) -> Iterator[Tensor]:
+    """So many rows at a time."""
+    return (rows[at : at + size] for at in range(0, len(rows), size))
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
@@ -265,6 +360,7 @@ def train(
     folder: Path,
     *,
     atoms_beside: ProfileEncoder | None = None,
+    begin_from: ProfileEncoder | None = None,
     resume: bool = False,
     report: Callable[[Progress], None] | None = None,
     tick: Callable[[int, float], None] | None = None,
@@ -279,6 +375,7 @@ def train(
         folder: for the checkpoint and the log.
         atoms_beside: train the tower over atoms in the space of this profile encoder, not a
             profile encoder.
+        begin_from: weights that a profile encoder begins with, not drawn ones.
         resume: from the folder's checkpoint, if it has one.
         report: called after each report's step.
         tick: called after every step, with its number and loss.
@@ -300,6 +397,8 @@ def train(
         training.resume(torch.load(checkpoint, map_location=pack.device, weights_only=True))
     else:
         log.unlink(missing_ok=True)
+        if begin_from is not None:
+            training.begin_from(begin_from)
     since, at = time.monotonic(), training.step
     while training.step < recipe.steps:
         loss = training.advance()

@@ -233,12 +233,14 @@ def _tell_change(library: Library, *, json: bool) -> None:
     }
     if json:
         emit(document)
-        return
-    show(
-        f"{library.path}: version {library.version}, {len(library)} entries; "
-        f"{change.added} added, {change.merged} merged with an entry of the same crystal, "
-        f"{change.known} known already, {len(change.problems)} could not be read"
-    )
+    else:
+        show(
+            f"{library.path}: version {library.version}, {len(library)} entries; "
+            f"{change.added} added, {change.merged} merged with an entry of the same crystal, "
+            f"{change.known} known already, {len(change.problems)} could not be read"
+        )
+    if change.problems and not change.added + change.merged + change.known:
+        raise typer.Exit(1)
 
 
 def _counted(counts: dict[Any, int], most: int = 12) -> str:

@@ -59,6 +59,15 @@ def encoder(
     seed: Annotated[
         int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
     ] = None,
+    begin_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Begin with the weights of the encoder trained in FOLDER.",
+            show_default=False,
+        ),
+    ] = None,
     beside: Annotated[
         Path | None,
         typer.Option(
@@ -79,7 +88,9 @@ def encoder(
     from indexer.encoders.training import LOG, train
 
     other = trained_in(beside) if beside else None
-    recipe = recipe_of(out, Wishes(steps, batch, rate, seed), resume=resume, beside=beside)
+    earlier = trained_in(begin_from) if begin_from else None
+    wishes = Wishes(steps, batch, rate, seed)
+    recipe = recipe_of(out, wishes, resume=resume, beside=beside, begin_from=begin_from)
     crystals = open_pack(pack, device_of(device.value))
     say(
         f"{pack}: {len(crystals.training_rows)} crystals to train on and "
@@ -97,7 +108,14 @@ def encoder(
             progress(step, recipe.steps, "training", detail)
 
         trained = train(
-            crystals, recipe, out, atoms_beside=other, resume=resume, report=report, tick=tick
+            crystals,
+            recipe,
+            out,
+            atoms_beside=other,
+            begin_from=earlier,
+            resume=resume,
+            report=report,
+            tick=tick,
         )
     write_encoder(trained, recipe, out / ENCODER)
     log = read_log(out / LOG)

@@ -4,6 +4,7 @@ import gc
 import json
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from data.errors import LibraryError, QueryError
 from indexer import Library
 from indexer.publishing import ChannelStamp
-from indexer.vectors import make_index, vector_rows
+from indexer.vectors import VectorIndex, make_index, vector_rows
 
 
 def unit(rng: np.random.Generator, count: int, dimension: int = 16) -> NDArray[np.float32]:
@@ -43,6 +44,53 @@ def test_nearest_is_exact(seed: int, count: int, queries: int, k: int, filtered:
     assert len(set(found)) == len(found) == min(k, len(candidates))
     np.testing.assert_allclose(scores, best, atol=1e-5)
     np.testing.assert_allclose(exact[found], scores, atol=1e-5)
+
+
+@pytest.fixture
+def parted(monkeypatch: pytest.MonkeyPatch) -> tuple[VectorIndex, NDArray[np.float32]]:
+    """An index of 3,000 vectors around 60 middles, parted into lists, and the vectors."""
+    monkeypatch.setattr("indexer.vectors.FLAT_UP_TO", 500)
+    rng = np.random.default_rng(5)
+    vectors = unit(rng, 60)[rng.integers(60, size=3000)] + 0.1 * unit(rng, 3000)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    stored = vectors.astype(np.float16).astype(np.float32)  # as a library stores them
+    return make_index(stored), stored
+
+
+def test_many_vectors_are_parted_and_the_nearest_found_all_the_same(
+    parted: tuple[VectorIndex, NDArray[np.float32]],
+) -> None:
+    index, stored = parted
+    assert len(index) == 3000
+    np.testing.assert_array_equal(index.vectors, stored)
+    with pytest.raises(ValueError, match="read-only"):
+        index.vectors[0, 0] = 1.0
+    for row in range(0, 3000, 300):
+        found, scores = index.nearest(stored[row], 10)
+        exact = np.sort(stored @ stored[row])[::-1][:10]
+        assert found[0] == row
+        np.testing.assert_allclose(scores, exact, atol=2e-3)
+
+
+def test_certain_rows_are_all_compared_however_far(
+    parted: tuple[VectorIndex, NDArray[np.float32]],
+) -> None:
+    index, stored = parted
+    rows = np.argsort(stored @ stored[0])[:40]  # the farthest
+    found, scores = index.nearest(stored[0], 40, rows)
+    assert set(found) == set(rows)
+    np.testing.assert_allclose(scores, np.sort((stored @ stored[0])[rows])[::-1], atol=2e-3)
+
+
+def test_a_parted_index_is_the_same_from_disk(
+    parted: tuple[VectorIndex, NDArray[np.float32]],
+) -> None:
+    index, stored = parted
+    again = VectorIndex(faiss.deserialize_index(faiss.serialize_index(index._index)))
+    for one, other in zip(
+        index.nearest(stored[:9], 50), again.nearest(stored[:9], 50), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_equal_scores_come_in_row_order() -> None:

@@ -32,6 +32,16 @@ BAD_PATTERNS = {
 }
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_a_library_to_which_nothing_could_be_added_says_so(
+    braggle: Braggle, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    (tmp_path / "bad.cif").write_text("data_x\n_cell_length_a 4\n")
+    result = braggle("library", "add", "bad.cif", *options)
+    assert result.exit_code == 1
+    assert "bad.cif" in result.stderr
+
+
 @pytest.mark.parametrize("kind", BAD_PATTERNS)
 def test_a_bad_pattern_is_one_line(braggle: Braggle, tmp_path: Path, kind: str) -> None:
     content, said = BAD_PATTERNS[kind]

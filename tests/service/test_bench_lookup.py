@@ -3,94 +3,39 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from data.canonical import standardize
 from data.cif import write_cif
 from data.crystal import Crystal
 from data.errors import QueryError
-from data.pattern import Pattern
 from data.profile import simulate_pattern
-from data.radiation import CU_KA, Radiation
 from data.reading import read_pattern
-from data.record import Record, Source
 from indexer import Library
 from search import Searcher
-from search.agreement import NOTIONS, Identity, agreement, same_cell
+from search.agreement import NOTIONS, agreement
 from service.bench.breakdown import ABSENT, UNREAD, UNREAD_GROUPS, breakdown, groups_of
 from service.bench.cases import Case, find_cases
 from service.bench.lookup import bench_lookup
-from service.bench.masked_cosine import MaskedCosine, _rolling_minimum
 from service.bench.provenance import provenance
 from service.bench.ranks import Ranks
 from service.bench.truth import Answers, TruthTable
 from tests import crystals
+from tests.service.bench_crystals import LIBRARY, identity, library_of, renamed, scaled
 from tests.service.conftest import Braggle, write_xy
-
-
-def scaled(crystal: Crystal, factor: float) -> Crystal:
-    return replace(crystal, lattice=crystal.lattice * factor)
-
-
-def renamed(crystal: Crystal, **species: str) -> Crystal:
-    """The same atoms under other names."""
-    return replace(crystal, species=tuple(species.get(one, one) for one in crystal.species))
-
-
-def richer_in_iron(crystal: Crystal, by: float) -> Crystal:
-    signs = {"Mg": -by, "Fe": by}
-    changed = [
-        share + signs.get(one, 0.0)
-        for one, share in zip(crystal.species, crystal.occupancies, strict=True)
-    ]
-    return replace(crystal, occupancies=np.array(changed))
-
-
-def partly(crystal: Crystal, **shares: float) -> Crystal:
-    """The same crystal with some of its sites partly filled."""
-    shared = [shares.get(one, 1.0) for one in crystal.species]
-    return replace(crystal, occupancies=np.array(shared))
-
-
-MAGNESIUM = scaled(renamed(crystals.CAESIUM_CHLORIDE, Cs="Mg", Cl="O"), 0.65)
-
-LIBRARY = {
-    "halite": crystals.ROCK_SALT,
-    "warm halite": scaled(crystals.ROCK_SALT, 1.006),
-    "like halite": scaled(renamed(crystals.ROCK_SALT, Na="Li", Cl="Br"), 0.99),
-    "olivine": crystals.OLIVINE,
-    "olivine with iron": scaled(richer_in_iron(crystals.OLIVINE, 0.3), 1.003),
-    "magnesia, dense": MAGNESIUM,
-    "silicon": crystals.SILICON,
-    "rutile": crystals.RUTILE,
-    "rutile without some oxygen": scaled(partly(crystals.RUTILE, O=0.9), 0.997),
-    "anatase": crystals.ANATASE,
-    "quartz": crystals.QUARTZ,
-    "calcite": crystals.CALCITE,
-    "caesium chloride": crystals.CAESIUM_CHLORIDE,
-}
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    records = [Record(one, (name,), Source("made", name)) for name, one in LIBRARY.items()]
-    return Library.build(records, tmp_path_factory.mktemp("libraries") / "made")
+    return library_of(LIBRARY, tmp_path_factory.mktemp("libraries") / "made")
 
 
 @pytest.fixture(scope="module")
 def names(library: Library) -> list[str]:
     return [entry.names[0] for entry in library.entries(np.arange(len(library)))]
-
-
-@pytest.fixture(scope="module")
-def control(library: Library) -> MaskedCosine:
-    return MaskedCosine(library.lines)
 
 
 def write_case(folder: Path, name: str, crystal: Crystal, *, truth: Crystal | None = None) -> None:
@@ -121,97 +66,6 @@ def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def result(queries: Path, library: Library) -> dict[str, Any]:
     return bench_lookup(queries, library)
-
-
-def identity(crystal: Crystal) -> Identity:
-    return Identity.of(standardize(crystal).crystal)
-
-
-def chosen(flags: NDArray[np.bool_], names: list[str]) -> set[str]:
-    return {name for name, flag in zip(names, flags, strict=True) if flag}
-
-
-class TestTruth:
-    @pytest.mark.parametrize(
-        "crystal, strict, species, twin",
-        [
-            (
-                crystals.ROCK_SALT,
-                {"halite", "warm halite"},
-                {"halite", "warm halite"},
-                {"halite", "warm halite", "like halite"},
-            ),
-            (
-                crystals.OLIVINE,
-                {"olivine"},
-                {"olivine", "olivine with iron"},
-                {"olivine", "olivine with iron"},
-            ),
-            # The count of atoms is another, the species is not.
-            (
-                crystals.RUTILE,
-                {"rutile"},
-                {"rutile", "rutile without some oxygen"},
-                {"rutile", "rutile without some oxygen"},
-            ),
-            # Of elements that no entry has.
-            (
-                scaled(renamed(crystals.ROCK_SALT, Na="Ag", Cl="Xe"), 1.01),
-                set(),
-                set(),
-                {"halite", "warm halite", "like halite"},
-            ),
-            (crystals.BADDELEYITE, set(), set(), set()),
-        ],
-    )
-    def test_answers_by_notion(
-        self,
-        library: Library,
-        names: list[str],
-        crystal: Crystal,
-        strict: set[str],
-        species: set[str],
-        twin: set[str],
-    ) -> None:
-        right = TruthTable(library).answers(identity(crystal)).right
-        found = {notion: chosen(right[notion], names) for notion in NOTIONS}
-        assert found == {"strict": strict, "species": species, "twin": twin}
-
-    @pytest.mark.parametrize("factor", [1.0, 0.985, 1.00005, 1.04])
-    def test_answers_are_those_of_asking_one_by_one(self, library: Library, factor: float) -> None:
-        table = TruthTable(library)
-        truths = [scaled(one, factor) for one in (*LIBRARY.values(), *crystals.ALL.values())]
-        for crystal in truths:
-            truth = identity(crystal)
-            answers = table.answers(truth)
-            for row, one in enumerate(table.identities):
-                agreed = agreement(truth, one)
-                assert {notion for notion in NOTIONS if answers.right[notion][row]} == agreed
-                assert answers.copies[row] == (bool(agreed) and same_cell(truth, one))
-
-    def test_copies_share_the_cell(self, library: Library, names: list[str]) -> None:
-        table = TruthTable(library)
-        copies = table.answers(identity(crystals.ROCK_SALT)).copies
-        assert chosen(copies, names) == {"halite"}
-        copies = table.answers(identity(scaled(crystals.ROCK_SALT, 1.003))).copies
-        assert chosen(copies, names) == set()
-        disguised = renamed(LIBRARY["like halite"], Li="K")
-        assert chosen(table.answers(identity(disguised)).copies, names) == {"like halite"}
-
-    @pytest.mark.parametrize(
-        "crystal, made",
-        [
-            (crystals.RUTILE, {"rutile", "rutile without some oxygen", "anatase"}),
-            (crystals.OLIVINE, {"olivine", "olivine with iron", "magnesia, dense", "quartz",
-                                "silicon"}),
-            (crystals.CALCITE, {"calcite"}),
-            (crystals.BADDELEYITE, set()),
-        ],
-    )  # fmt: skip
-    def test_only_the_truths_elements(
-        self, library: Library, names: list[str], crystal: Crystal, made: set[str]
-    ) -> None:
-        assert chosen(TruthTable(library).made_of(identity(crystal)), names) == made
 
 
 class TestRanks:
@@ -499,82 +353,3 @@ class TestCommand:
         (tmp_path / "two" / "another.xy").write_text("")
         with pytest.raises(QueryError, match=r"two: 2 pattern file\(s\) and 1 CIF"):
             find_cases(tmp_path)
-
-
-class TestMaskedCosine:
-    @pytest.mark.parametrize("name", ["halite", "rutile", "quartz", "calcite", "olivine"])
-    @pytest.mark.parametrize(
-        "conditions, least",
-        [
-            ({}, 0.997),
-            ({"strain": 0.004}, 0.997),
-            ({"strain": -0.002, "zero_shift_deg": -0.06}, 0.997),
-            ({"zero_shift_deg": 0.06}, 0.997),
-            ({"two_theta_range_deg": (20.0, 60.0)}, 0.997),
-            # Another wavelength brings another polarisation, and other widths.
-            ({"radiation": Radiation.parse("CoKa"), "two_theta_range_deg": (6.0, 120.0)}, 0.95),
-        ],
-        ids=["plain", "strained", "both", "shifted", "cut", "cobalt"],
-    )
-    def test_it_knows_clean_patterns(
-        self,
-        control: MaskedCosine,
-        names: list[str],
-        name: str,
-        conditions: dict[str, Any],
-        least: float,
-    ) -> None:
-        pattern = simulate_pattern(
-            LIBRARY[name], background_counts=100.0, caglioti=(0.0, 0.0, 0.2**2), **conditions
-        )
-        scores = control.scores(pattern)
-        assert scores.shape == (len(LIBRARY),)
-        assert scores.min() >= 0.0
-        assert least < scores[names.index(name)] <= 1.0 + 1e-6
-        # One olivine is hardly told from the other.
-        assert scores[names.index(name)] > scores.max() - 0.02
-
-    def test_it_does_not_know_a_strain_of_two_percent(
-        self, control: MaskedCosine, names: list[str]
-    ) -> None:
-        pattern = simulate_pattern(crystals.RUTILE, strain=0.02)
-        assert control.scores(pattern)[names.index("rutile")] < 0.3
-
-    def test_only_what_was_measured_is_compared(
-        self, control: MaskedCosine, names: list[str]
-    ) -> None:
-        # By hand: cosine over the overlap, for a pattern that needs no strain and no shift.
-        pattern = simulate_pattern(
-            crystals.QUARTZ, CU_KA, two_theta_range_deg=(30.0, 60.0), step_deg=0.05,
-            caglioti=(0.0, 0.0, 0.2**2),
-        )  # fmt: skip
-        whole = simulate_pattern(
-            standardize(crystals.RUTILE).crystal, CU_KA, two_theta_range_deg=(5.0, 90.0),
-            step_deg=0.05, caglioti=(0.0, 0.0, 0.2**2),
-        )  # fmt: skip
-        part = (whole.x > 29.99) & (whole.x < 60.01)
-        cosine = (pattern.counts @ whole.counts[part]) / (
-            np.linalg.norm(pattern.counts) * np.linalg.norm(whole.counts[part])
-        )
-        # The best of some strains and shifts is at least the one without.
-        assert control.scores(pattern)[names.index("rutile")] >= cosine - 0.02
-        assert control.scores(pattern)[names.index("quartz")] > 0.99
-
-    def test_a_flat_pattern_is_like_nothing(self, control: MaskedCosine) -> None:
-        pattern = Pattern(
-            "two_theta", np.linspace(10, 80, 700), np.full(700, 50.0), None, CU_KA, "given"
-        )
-        np.testing.assert_allclose(control.scores(pattern), 0.0, atol=1e-6)
-
-    def test_a_pattern_beyond_the_axis_is_like_nothing(self, control: MaskedCosine) -> None:
-        q = np.linspace(10.0, 20.0, 700)
-        pattern = Pattern("q", q, 100 + 50 * np.sin(q), None, None, None)
-        np.testing.assert_array_equal(control.scores(pattern), 0.0)
-
-    def test_the_background_joins_the_lowest_points(self) -> None:
-        two_theta = np.arange(10.0, 30.0, 0.1)
-        slope = 500.0 - 10 * two_theta
-        peaks = 1000 * np.exp(-(((two_theta - 17.0) / 0.2) ** 2))
-        np.testing.assert_allclose(_rolling_minimum(two_theta, slope), slope, atol=40)
-        background = _rolling_minimum(two_theta, slope + peaks)
-        assert np.abs(background - slope).max() < 45

@@ -287,12 +287,43 @@ def test_a_background_is_taken_off_and_peaks_are_left() -> None:
 
 
 @pytest.mark.usefixtures("copper")
-def test_an_impurity_shows_lines_of_its_neighbour(drawn: Draw) -> None:
-    """With half the intensity of the crystal before it in the batch, a crystal looks like it."""
-    silicon, quartz = NAMES.index("silicon"), NAMES.index("quartz")
-    pure = drawn([silicon, quartz] * 30, 2)
-    mixed = drawn([silicon, quartz] * 30, 2, impurity=0.5)
-    alike = cosines(mixed[::2], pure[1::2]).mean(axis=1)
+def test_an_impurity_shows_lines_of_another_crystal_of_the_batch(drawn: Draw) -> None:
+    """Every other pattern has an impurity, and every other impurity is of the other crystal."""
+    rows = [NAMES.index("silicon"), NAMES.index("quartz")] * 100
+    pure, mixed = drawn(rows, 2), drawn(rows, 2, impurity=0.5)
     apart = cosines(pure[::2], pure[1::2]).mean()
-    assert (alike > apart + 0.2).mean() > 0.25
-    assert (np.abs(alike - apart) < 0.1).mean() > 0.25  # every other pattern is left alone
+    # Each pattern beside those of the crystal that it is not.
+    alike = cosines(mixed, pure).reshape(100, 2, 100, 2)
+    other = np.stack([alike[:, 0, :, 1].mean(axis=1), alike[:, 1, :, 0].mean(axis=1)])
+    shown = other > apart + 0.1
+    assert ((shown.mean(axis=1) > 0.15) & (shown.mean(axis=1) < 0.35)).all()
+    assert (np.abs(other - apart) < 0.1).mean() > 0.65
+    # The largest share makes it as strong as the crystal itself.
+    assert other.max() > 0.6
+
+
+def test_an_impurity_is_of_one_crystal_in_the_same_beam() -> None:
+    """Patterns of one point each show whose they are, and beams alternate."""
+    count, beams = 400, torch.tensor([1.5406, 0.7093])
+    wavelength = beams[torch.arange(count) % 2]
+    partners = []
+    for seed in (1, 2):
+        draw = drawing._Draw(count, CPU, torch.Generator().manual_seed(seed))
+        lab = Laboratory(impurity=0.5)
+        mixed = drawing._with_impurity(torch.eye(count), wavelength, lab, draw)
+        assert torch.equal(mixed.diagonal(), torch.ones(count))  # never weaker than what is added
+        added = mixed - torch.eye(count)
+        assert added.min() == 0.0
+        some = added.any(dim=1)
+        assert 0.4 < some.double().mean() < 0.6
+        assert ((added > 0).sum(dim=1) == some).all()
+        assert (added > 0).sum(dim=0).max() == 1
+        ratio, partner = added.max(dim=1)
+        share = (ratio / (1 + ratio))[some]
+        assert 0.45 < share.max() <= 0.5
+        assert share.double().mean() == pytest.approx(0.25, abs=0.03)
+        # Sorted by beam, the first of each takes the last of the one before.
+        assert (wavelength[partner] != wavelength)[some].sum() <= len(beams)
+        partners.append(torch.where(some, partner, -1))
+    both = (partners[0] >= 0) & (partners[1] >= 0)
+    assert (partners[0] != partners[1])[both].double().mean() > 0.9

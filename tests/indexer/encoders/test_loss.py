@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from indexer.encoders.axis import BINS
-from indexer.encoders.loss import COARSE_BINS, TWIN_COSINE, contrastive, recall, twins
+from indexer.encoders.loss import COARSE_BINS, TWIN_COSINE, contrastive, ranks, twins
 
 Floats = NDArray[np.float64]
 
@@ -94,13 +94,14 @@ def test_a_profile_of_nothing_is_its_own_twin_alone() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(12, 30))
-def test_recall_counts_what_stands_before_the_answer(seed: int, asked: int, known: int) -> None:
+def test_ranks_count_what_stands_before_the_answer(seed: int, asked: int, known: int) -> None:
     rng = np.random.default_rng(seed)
     queries, answers = unit(rng, asked), unit(rng, known)
     truth = rng.integers(0, known, asked)
     order = np.argsort(-(queries @ answers.T), axis=1)
-    found = recall(
-        torch.from_numpy(queries), torch.from_numpy(answers), torch.from_numpy(truth), (1, 5, known)
-    )
-    expected = [float(np.mean((order[:, :k] == truth[:, None]).any(axis=1))) for k in (1, 5)]
-    assert found == pytest.approx([*expected, 1.0])
+    three = [torch.from_numpy(one) for one in (queries, answers, truth)]
+    expected = [row.tolist().index(own) for row, own in zip(order, truth, strict=True)]
+    assert ranks(*three).tolist() == expected
+    passed = rng.random((asked, known)) < 0.3
+    fewer = [at - int(passed[i, order[i, :at]].sum()) for i, at in enumerate(expected)]
+    assert ranks(*three, torch.from_numpy(passed)).tolist() == fewer
