@@ -135,7 +135,8 @@ def peaks_of(profiles: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tens
     root = profiles[:, 0]
     window = 2 * PEAK_REACH + 1
     top = max_pool1d(root[:, None], window, 1, PEAK_REACH)[:, 0]
-    height, first = torch.where(root >= top, root, 0.0).topk(count, dim=1)
+    rising = root > root.roll(1, 1)  # of two equal heights side by side, the first
+    height, first = torch.where((root >= top) & rising, root, 0.0).topk(count, dim=1)
     area = window * avg_pool1d(root[:, None] ** 2, window, 1, PEAK_REACH)[:, 0].gather(1, first)
     left = root.gather(1, (first - 1).clamp(min=0))
     right = root.gather(1, (first + 1).clamp(max=BINS - 1))

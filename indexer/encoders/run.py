@@ -17,13 +17,22 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from torch import nn
 
 from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
-from indexer.encoders.training import CHECKPOINT, Progress, Recipe, train
+from indexer.encoders.training import (
+    CHECKPOINT,
+    CONVOLUTION,
+    KINDS,
+    Progress,
+    Recipe,
+    encoder_of,
+    train,
+)
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -36,6 +45,8 @@ class Wishes:
     batch: int | None = None
     rate: float | None = None
     seed: int | None = None
+    kind: str | None = None
+    beforehand: int | None = None
 
     def said(self) -> dict[str, Any]:
         """Those that are not None."""
@@ -83,10 +94,25 @@ def open_pack(path: Path, device: torch.device) -> Pack:
 
 
 def trained_in(folder: Path) -> ProfileEncoder:
-    """The profile encoder that was trained in a folder, to train the tower over atoms beside.
+    """The convolution that was trained in a folder, to go on from or to train atoms beside.
 
     Raises:
         BraggleError: the folder's checkpoint is missing or cannot be read, or is of another kind.
+    """
+    encoder, recipe = encoder_in(folder)
+    if not isinstance(encoder, ProfileEncoder):
+        raise BraggleError(
+            f"{folder / CHECKPOINT}: is of the kind {recipe.kind}; name the folder of a "
+            f"{CONVOLUTION}"
+        )
+    return encoder
+
+
+def encoder_in(folder: Path) -> tuple[nn.Module, Recipe]:
+    """The encoder of profiles that was trained in a folder, and how.
+
+    Raises:
+        BraggleError: the folder's checkpoint is missing or cannot be read, or reads atoms.
     """
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
@@ -96,10 +122,10 @@ def trained_in(folder: Path) -> ProfileEncoder:
         raise BraggleError(
             f"{checkpoint}: is of a tower over atoms; name a profile encoder's folder"
         )
-    encoder = ProfileEncoder(recipe.shape)
+    encoder = encoder_of(recipe)
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     encoder.load_state_dict(state["averaged"])
-    return encoder
+    return encoder, recipe
 
 
 def recipe_of(
@@ -144,6 +170,8 @@ def recipe_of(
         known = beside or begin_from
         if known is None:
             return recipe
+        if recipe.kind != CONVOLUTION:
+            raise BraggleError(f"{folder}: --kind {recipe.kind} is trained from the start, alone")
         return replace(recipe, shape=_recipe_in(known / CHECKPOINT)[0].shape)
     if not checkpoint.is_file():
         raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
@@ -158,8 +186,8 @@ def recipe_of(
         own = getattr(recipe, name)
         if wished != own:
             raise BraggleError(
-                f"{checkpoint}: is trained with --{name} {own:g}, not {wished:g}; leave the option "
-                "out, or train anew in another folder"
+                f"{checkpoint}: is trained with --{name} {_shown(own)}, not {_shown(wished)}; "
+                "leave the option out, or train anew in another folder"
             )
     return recipe
 
@@ -178,9 +206,9 @@ def _recipe_in(checkpoint: Path) -> tuple[Recipe, bool]:
         laboratory = Laboratory(**fields.pop("laboratory"))
         recipe = Recipe(**fields, shape=shape, laboratory=laboratory)
         reads_atoms = "amplitude.weight" in state["encoder"]
-        kind = AtomsEncoder if reads_atoms else ProfileEncoder
         with torch.device("meta"):
-            own = kind(recipe.shape).state_dict()
+            encoder = AtomsEncoder(recipe.shape) if reads_atoms else encoder_of(recipe)
+            own = encoder.state_dict()
         fits = _sizes(own) == _sizes(state["encoder"])
     except (AttributeError, KeyError, TypeError, ValueError):
         fits = False
@@ -189,6 +217,10 @@ def _recipe_in(checkpoint: Path) -> tuple[Recipe, bool]:
             f"{checkpoint}: is of an encoder of another make; train anew in another folder"
         )
     return recipe, reads_atoms
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _sizes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
@@ -201,13 +233,15 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--resume", action="store_true")
-    for name, kind in (("steps", int), ("batch", int), ("rate", float), ("seed", int)):
-        parser.add_argument(f"--{name}", type=kind)
+    for name in ("steps", "batch", "seed", "beforehand"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--kind", choices=KINDS)
     parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
     parser.add_argument("--beside", type=Path, metavar="FOLDER")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
-    wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
+    wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed, asked.kind, asked.beforehand)
     try:
         beside = trained_in(asked.beside) if asked.beside else None
         begin_from = trained_in(asked.begin_from) if asked.begin_from else None

@@ -214,7 +214,10 @@ class Training:
         if recipe.together == 1:
             return self.rows[self._below(len(self.rows), recipe.batch)]
         if self.step % recipe.pool_every == 0 or not len(self.near):
-            self.near = self._neighbourhoods(self.rows[self._below(len(self.rows), recipe.pool)])
+            order = torch.randperm(
+                len(self.rows), generator=self.generator, device=self.pack.device
+            )
+            self.near = self._neighbourhoods(self.rows[order[: recipe.pool]])
         middles = self._below(len(self.near), -(-recipe.batch // recipe.together), 1)
         others = self._below(self.near.shape[1], len(middles), recipe.together)
         others[:, 0] = 0

@@ -61,3 +61,19 @@ def report_error(error: Exception, *, where: str = "") -> None:
         hint = "" if debug else "; BRAGGLE_DEBUG=1 shows where"
         place = f"{where}: " if where else ""
         complain(f"{place}unexpected {type(error).__name__}: {error}{hint}")
+
+
+def torch_needed() -> None:
+    """Say what brings torch where it is missing.
+
+    Raises:
+        MissingExtraError: it is missing.
+    """
+    from importlib.util import find_spec
+
+    from data.errors import MissingExtraError
+
+    if find_spec("torch") is None:
+        raise MissingExtraError(
+            "this needs torch, which is not installed; pip install 'braggle[train]'"
+        )

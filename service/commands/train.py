@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.options import Json, verb
+from service.commands.options import Json, torch_needed, verb
 from service.terminal import emit, progress_bar, say, show
 
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+class Kind(StrEnum):
+    """What reads a profile."""
+
+    CONVOLUTION = "convolution"
+    PEAKS = "peaks"
+    BOTH = "both"
 
 
 @app.command()
@@ -75,13 +83,24 @@ def encoder(
             help="Train the tower over atoms in the space of the encoder trained in FOLDER.",
         ),
     ] = None,
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            help="What reads a profile: a convolution along it (when not given), a transformer "
+            "over its peaks, or both."
+        ),
+    ] = None,
+    beforehand: Annotated[
+        int | None,
+        typer.Option(min=0, help="Steps in which peaks first learns to guess hidden peaks."),
+    ] = None,
     device: Annotated[
         Device, typer.Option(help="auto takes a GPU where there is one.")
     ] = Device.AUTO,
     json: Json = False,
 ) -> None:
     """Train an encoder of patterns and crystals, and write its weights."""
-    _torch_needed()
+    torch_needed()
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder
     from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of, trained_in
@@ -89,7 +108,7 @@ def encoder(
 
     other = trained_in(beside) if beside else None
     earlier = trained_in(begin_from) if begin_from else None
-    wishes = Wishes(steps, batch, rate, seed)
+    wishes = Wishes(steps, batch, rate, seed, kind and kind.value, beforehand)
     recipe = recipe_of(out, wishes, resume=resume, beside=beside, begin_from=begin_from)
     crystals = open_pack(pack, device_of(device.value))
     say(
@@ -133,19 +152,3 @@ def encoder(
         )
     else:
         show(f"{out / ENCODER}: {last.step} steps, {last}; how it went: {out / CURVES}")
-
-
-def _torch_needed() -> None:
-    """Say what brings torch where it is missing.
-
-    Raises:
-        MissingExtraError: it is missing.
-    """
-    from importlib.util import find_spec
-
-    from data.errors import MissingExtraError
-
-    if find_spec("torch") is None:
-        raise MissingExtraError(
-            "training needs torch, which is not installed; pip install 'braggle[train]'"
-        )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data.canonical import standardize
+from data.cif import write_cif
 from data.crystal import Crystal
 from data.pattern import Pattern
 from data.profile import simulate_pattern
@@ -17,6 +18,7 @@ from data.record import Record, Source
 from indexer import Library
 from search.agreement import Identity
 from tests import crystals
+from tests.service.conftest import write_xy
 
 
 def scaled(crystal: Crystal, factor: float) -> Crystal:
@@ -81,3 +83,11 @@ def measured(crystal: Crystal, **changes: Any) -> Pattern:
     rng = np.random.default_rng(1)
     how: dict[str, Any] = {"background_counts": 200.0, "caglioti": (0.0, 0.0, 0.01), "rng": rng}
     return simulate_pattern(crystal, **(how | changes))
+
+
+def write_case(folder: Path, name: str, crystal: Crystal, *, truth: Crystal | None = None) -> None:
+    """A folder as `find_cases` finds it: a simulated pattern and a CIF."""
+    pattern = simulate_pattern(crystal, background_counts=200.0, rng=np.random.default_rng(1))
+    (folder / name).mkdir(parents=True)
+    write_xy(pattern, folder / name / "pattern.xy")
+    (folder / name / "truth.cif").write_text(write_cif(truth or crystal), "utf-8")

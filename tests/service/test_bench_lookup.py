@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.cif import write_cif
 from data.crystal import Crystal
 from data.errors import QueryError
-from data.profile import simulate_pattern
 from data.reading import read_pattern
 from indexer import Library
 from search import Searcher
@@ -24,8 +22,8 @@ from service.bench.provenance import provenance
 from service.bench.ranks import Ranks
 from service.bench.truth import Answers, TruthTable
 from tests import crystals
-from tests.service.bench_crystals import LIBRARY, identity, library_of, renamed, scaled
-from tests.service.conftest import Braggle, write_xy
+from tests.service.bench_crystals import LIBRARY, identity, library_of, renamed, scaled, write_case
+from tests.service.conftest import Braggle
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +34,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 @pytest.fixture(scope="module")
 def names(library: Library) -> list[str]:
     return [entry.names[0] for entry in library.entries(np.arange(len(library)))]
-
-
-def write_case(folder: Path, name: str, crystal: Crystal, *, truth: Crystal | None = None) -> None:
-    pattern = simulate_pattern(crystal, background_counts=200.0, rng=np.random.default_rng(1))
-    (folder / name).mkdir(parents=True)
-    write_xy(pattern, folder / name / "pattern.xy")
-    (folder / name / "truth.cif").write_text(write_cif(truth or crystal), "utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from indexer.encoders.packing import Packed, write_packed
 from service.bench.scale import bench_scale, bootstrap, joined, lines_of_pack
 from tests import crystals
 from tests.indexer.toy import ToyChannel
-from tests.service.test_bench_lookup import write_case
+from tests.service.bench_crystals import write_case
 
 STANDARD = {name: standardize(crystal).crystal for name, crystal in crystals.ALL.items()}
 

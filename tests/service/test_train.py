@@ -276,7 +276,7 @@ def test_without_torch_the_extra_is_named(train: Train, monkeypatch: pytest.Monk
     result = train(*SHORT)
     assert (result.exit_code, result.stderr) == (
         1,
-        "braggle: training needs torch, which is not installed; pip install 'braggle[train]'\n",
+        "braggle: this needs torch, which is not installed; pip install 'braggle[train]'\n",
     )
 
 

@@ -99,9 +99,10 @@ def test_ranks_count_what_stands_before_the_answer(seed: int, asked: int, known:
     queries, answers = unit(rng, asked), unit(rng, known)
     truth = rng.integers(0, known, asked)
     order = np.argsort(-(queries @ answers.T), axis=1)
-    three = [torch.from_numpy(one) for one in (queries, answers, truth)]
+    vectors = torch.from_numpy(queries), torch.from_numpy(answers)
+    own = torch.from_numpy(truth)
     expected = [row.tolist().index(own) for row, own in zip(order, truth, strict=True)]
-    assert ranks(*three).tolist() == expected
+    assert ranks(*vectors, own).tolist() == expected
     passed = rng.random((asked, known)) < 0.3
     fewer = [at - int(passed[i, order[i, :at]].sum()) for i, at in enumerate(expected)]
-    assert ranks(*three, torch.from_numpy(passed)).tolist() == fewer
+    assert ranks(*vectors, own, torch.from_numpy(passed)).tolist() == fewer

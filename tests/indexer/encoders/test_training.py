@@ -79,17 +79,18 @@ def test_resuming_gives_what_going_through_gives(pack: Pack, tmp_path: Path) -> 
 
 def test_batches_are_drawn_from_neighbourhoods(pack: Pack) -> None:
     training = Training(pack, replace(RECIPE, batch=6, together=3, pool=64))
-    rows = training._draw()
-    assert rows.shape == (6,)
-    assert set(rows.tolist()) <= set(training.rows.tolist())
+    drawn = training._draw()
+    assert drawn.shape == (6,)
+    assert set(drawn.tolist()) <= set(training.rows.tolist())
     with torch.no_grad():
-        vectors = {int(row): training._embed_lines(row[None])[0] for row in training.near.unique()}
+        rows = torch.tensor(sorted(set(training.near.flatten().tolist())))
+        vectors = dict(zip(rows.tolist(), training._embed_lines(rows), strict=True))
     for middle, *others in training.near.tolist():
         likeness = [float(vectors[middle] @ vectors[other]) for other in [middle, *others]]
         assert likeness[0] == pytest.approx(1.0)
         assert likeness == pytest.approx(sorted(likeness, reverse=True), abs=0.05)  # bfloat16
     near = {tuple(sorted(neighbours)) for neighbours in training.near.tolist()}
-    assert all(any(set(three) <= set(one) for one in near) for three in rows.view(2, 3).tolist())
+    assert all(any(set(three) <= set(one) for one in near) for three in drawn.view(2, 3).tolist())
 
 
 def test_batches_may_be_drawn_one_by_one(pack: Pack) -> None:

@@ -1,0 +1,180 @@
+"""Tables of the benchmarks, for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+CONDITIONS = {
+    "cells": "cells moved by {:g} %",
+    "noise": "noise of {:g} %",
+    "impurity": "impurity of {:g} %",
+    "start": "from {:g}° 2θ",
+    "end": "to {:g}° 2θ",
+    "texture": "simulated, texture {:g}",
+}
+COLUMNS = ("hit@1", "hit@5", "hit@10", "hit@50", "hit@200", "mrr")
+
+
+def robustness_table(result: dict[str, Any]) -> Table:
+    """Hits of each first stage as cells and patterns are made worse."""
+    depths = (1, 10, 200)
+    table = Table(
+        title=f"strict hits in % among the first {', '.join(map(str, depths))}; "
+        f"{result['queries']} queries, {result['library']['entries']} entries",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("")
+    for stage in result["stages"]:
+        table.add_column(stage.replace("_one_vector", ",\none vector"), justify="right")
+    for row in result["conditions"]:
+        shares = (row["strict"][stage] for stage in result["stages"])
+        figures = [
+            " ".join(f"{100 * hits[f'hit@{depth}']:3.0f}" for depth in depths) if hits else ""
+            for hits in shares
+        ]
+        table.add_row(CONDITIONS[row["condition"]].format(row["level"]), *figures)
+    return table
+
+
+def scale_table(result: dict[str, Any]) -> Table:
+    """Hits and times of vectors beside every entry."""
+    table = Table(
+        title=f"{result['queries']} queries, {result['failed']} failed, "
+        f"{result['entries']} entries",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("strict")
+    columns = ("hit@1", "hit@10", "hit@200")
+    for name in (*columns, "ms", "times faster", "points lost @1 (95 %)"):
+        table.add_column(name, justify="right")
+    for what, hits in result["strict"].items():
+        stage = what.removesuffix(" and fit")
+        lost = result["points_lost_at_1"].get(stage) if what != stage else None
+        ratio = result["times_faster"].get(what)
+        table.add_row(
+            what,
+            *(_figure(key, hits[key]) for key in columns),
+            f"{result['median_ms'][what]:.1f}" if what == stage else "",
+            f"{ratio:.1f}" if ratio else "",
+            f"{lost['points']:.1f} ({lost['low']:.1f} to {lost['high']:.1f})" if lost else "",
+        )
+    return table
+
+
+def lookup_speed_table(figures: dict[str, Any]) -> Table:
+    """Times of look-ups."""
+    table = Table(
+        title=f"wall time of a look-up in {figures['entries']} entries", box=None, pad_edge=False
+    )
+    table.add_column("stage")
+    for name in ("ms", "times faster than the masked cosine"):
+        table.add_column(name, justify="right")
+    for stage, ms in figures["median_ms"].items():
+        ratio = figures["times_faster"].get(stage)
+        table.add_row(stage.replace("_", " "), f"{ms:.1f}", f"{ratio:.1f}" if ratio else "")
+    for channel, rate in figures["crystals_a_second"].items():
+        table.add_row(f"{channel}, crystals a second", f"{rate}")
+    return table
+
+
+def speed_table(cases: dict[str, Any]) -> Table:
+    """Times of the calculation of lines."""
+    table = Table(title="processor time for a crystal", box=None, pad_edge=False)
+    for name in ("case", "symmetry"):
+        table.add_column(name)
+    for name in ("crystals", "atoms", "pymatgen ms", "braggle ms", "times faster"):
+        table.add_column(name, justify="right")
+    for case, figures in cases.items():
+        for way, ms in figures["braggle_ms"].items():
+            table.add_row(
+                case.replace("_", " "),
+                way.removeprefix("symmetry_"),
+                str(figures["crystals"]),
+                f"{figures['atoms']:.1f}",
+                f"{figures['pymatgen_ms']:.2f}",
+                f"{ms:.4f}",
+                f"{figures['times_faster'][way]:.0f}",
+            )
+    return table
+
+
+def lookup_table(result: dict[str, Any]) -> Table:
+    """Hits of the look-up, of first stages and of the control."""
+    rows = {f"look-up, {notion}": result[notion] for notion in ("strict", "species", "twin")}
+    stages = {
+        **result["first_stage"],
+        "control: masked cosine": result["controls"]["masked_cosine"],
+    }
+    rows |= {f"{stage}, strict": table["strict"] for stage, table in stages.items() if table}
+    columns = [key for key in COLUMNS if any(key in row for row in rows.values())]
+    table = Table(
+        title=f"{result['queries']} queries, {result['failed']} failed, "
+        f"{result['library']['entries']} entries, "
+        f"median {result['median_ms']} ms, p95 {result['p95_ms']} ms",
+        box=None,
+        pad_edge=False,
+    )
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *(_figure(key, row.get(key)) for key in columns))
+    return table
+
+
+def encoders_table(result: dict[str, Any]) -> Table:
+    """Recall of trained encoders, side by side."""
+    table = Table(title="strict hits in %; but for twins in brackets", box=None, pad_edge=False)
+    table.add_column("")
+    for one in result["encoders"]:
+        table.add_column(
+            f"{one['name']}\n{one['kind']}\n{one['parameters'] / 1e6:.1f} M weights\n"
+            f"{one['steps']} steps\n{one['crystals_a_second']} crystals/s",
+            justify="right",
+        )
+    for name, size in result["held_out"].items():
+        table.add_row(f"{size['queries']} held out, {name}: {size['answers']}")
+        for laboratory in result["encoders"][0]["held_out"][name]:
+            by_encoder = [one["held_out"][name][laboratory] for one in result["encoders"]]
+            for depth in ("hit@1", "hit@10"):
+                figures = [
+                    f"{100 * hits[depth]:.1f} ({100 * hits[f'but for twins, {depth}']:.1f})"
+                    for hits in by_encoder
+                ]
+                table.add_row(f"  {laboratory}, {depth}", *figures)
+    for which, row in result["encoders"][0].get("measured", {}).items():
+        table.add_row(f"{row['queries']} measured, {which}: {result['library']['entries']}")
+        for depth in (column for column in COLUMNS if column in row):
+            figures = [_figure(depth, one["measured"][which][depth]) for one in result["encoders"]]
+            table.add_row(f"  {depth}", *figures)
+    return table
+
+
+def breakdown_table(kinds: dict[str, dict[str, dict[str, float]]]) -> Table:
+    """Hits by what the truth is."""
+    titles = {
+        "crystal_system": "crystal system",
+        "volume": "cell volume, Å³",
+        "source": "source",
+    }
+    table = Table(title="strict hits by what the truth is", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("")
+    for name in ("queries", "hit@1", "hit@10"):
+        table.add_column(name, justify="right")
+    for kind, groups in kinds.items():
+        for place, (name, row) in enumerate(groups.items()):
+            figures = [_figure(key, row[key]) for key in ("hit@1", "hit@10")]
+            title = titles[kind] if place == 0 else ""
+            table.add_row(title, name, str(row["queries"]), *figures)
+    return table
+
+
+def _figure(key: str, share: float | None) -> str:
+    if share is None:
+        return ""
+    return f"{share:.3f}" if key == "mrr" else f"{100 * share:.1f} %"
