@@ -88,7 +88,7 @@ def test_batches_are_drawn_from_neighbourhoods(pack: Pack) -> None:
     for middle, *others in training.near.tolist():
         likeness = [float(vectors[middle] @ vectors[other]) for other in [middle, *others]]
         assert likeness[0] == pytest.approx(1.0)
-        assert likeness == pytest.approx(sorted(likeness, reverse=True), abs=0.05)  # bfloat16
+        assert likeness == pytest.approx(sorted(likeness, reverse=True), abs=0.1)  # bfloat16
     near = {tuple(sorted(neighbours)) for neighbours in training.near.tolist()}
     assert all(any(set(three) <= set(one) for one in near) for three in drawn.view(2, 3).tolist())
 
