@@ -21,6 +21,8 @@ from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current
 from indexer.schema import ENTRIES, LINES_COLUMNS, SOURCES, flat, lines_table_of, vectors_table
 from indexer.tables import Reader
+from indexer.templates.storage import holds_templates, known_templates
+from indexer.templates.template import Template
 from indexer.vectors import VectorIndex, cached_index
 from indexer.writing import Change, Progress, write
 
@@ -195,6 +197,28 @@ class Library:
     def volumes(self) -> NDArray[np.float64]:
         """Of the conventional cells, in Å³. Shape (N,)."""
         return self._column("volume_angstrom3")
+
+    @cached_property
+    def compositions(self) -> tuple[dict[str, float], ...]:
+        """Atoms of each element in the conventional cells, by row."""
+        table = self._reader.table(ENTRIES, ["elements", "amounts"])
+        rows = zip(table["elements"].to_pylist(), table["amounts"].to_pylist(), strict=True)
+        return tuple(dict(zip(symbols, amounts, strict=True)) for symbols, amounts in rows)
+
+    @cached_property
+    def templates(self) -> tuple[Template, ...]:
+        """The template collection, by interval of the strongest peak.
+
+        Raises:
+            LibraryError: the library was made without one, or it is of another make.
+        """
+        if not holds_templates(self._reader):
+            raise LibraryError(
+                f"{self.path}: the library has no templates as they are made now; "
+                "`braggle library maintain` makes them"
+            )
+        templates = known_templates(self._reader)
+        return tuple(sorted(templates, key=lambda one: (one.interval, one.kind, one.id)))
 
     def entry(self, row: int) -> Entry:
         """One entry."""

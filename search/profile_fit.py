@@ -158,7 +158,7 @@ def shape_table() -> _FLOAT:
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _intensity(strength: float, sine: float) -> float:
+def intensity(strength: float, sine: float) -> float:
     """Strength times Lorentz-polarisation of an unpolarised beam, from sin θ."""
     s2 = sine * sine
     cos2 = 1 - 2 * s2
@@ -193,7 +193,7 @@ def _draw(
             last = int(np.floor((centre + span - start) / step))
             if last < 0 or first >= len(out):
                 continue
-            area = weights[w] * _intensity(strength[j], sine) / fwhm
+            area = weights[w] * intensity(strength[j], sine) / fwhm
             for i in range(max(first, 0), min(last, len(out) - 1) + 1):
                 out[i] += area * shape[int(abs(start + i * step - centre) * scale)]
 
@@ -236,7 +236,7 @@ def _place(
             at = 2 * np.degrees(np.arcsin(sine))
             if at < start - 0.5 or at > end + 0.5:
                 continue
-            value = _intensity(strength[j], sine)
+            value = intensity(strength[j], sine)
             # Ascending lines: weak ones seen before a stronger one stay, which does no harm.
             if value < 2e-3 * top:
                 continue
@@ -379,7 +379,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - one pass over an entry, compiled
             if sine < 0.999:
                 place = (2 * np.degrees(np.arcsin(sine)) + zero - start) / step
                 if place >= 1 and place < size - 2:
-                    worth[j] = _intensity(st[j], sine)
+                    worth[j] = intensity(st[j], sine)
                     top = max(top, worth[j])
         for j in range(len(s)):
             if worth[j] < 0.01 * top or top <= 0:

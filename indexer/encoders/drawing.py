@@ -50,7 +50,8 @@ class Laboratory:
         largest_strain: of any axis.
         shift_deg: spread of zero error and of displacement.
         texture, line_error: largest spreads of logarithms of strength.
-        impurity: largest share of the intensity, in every other pattern.
+        impurity: largest share of the intensity that another crystal has.
+        impure: share of the patterns that have an impurity.
         missing: share of the lines that are left out.
         start_deg, end_deg: ranges of the scan's ends.
     """
@@ -58,12 +59,13 @@ class Laboratory:
     fwhm_deg: tuple[float, float] = (0.06, 0.3)
     counts: tuple[float, float] = (80.0, 20_000.0)
     background: tuple[float, float] = (0.003, 0.5)
-    strain_decades: tuple[float, float] = (-3.5, -1.8)
+    strain_decades: tuple[float, float] = (-3.5, -1.7)
     largest_strain: float = 0.03
     shift_deg: float = 0.04
-    texture: float = 0.6
+    texture: float = 0.8
     line_error: float = 0.5
-    impurity: float = 0.5
+    impurity: float = 0.6
+    impure: float = 0.7
     missing: float = 0.03
     start_deg: tuple[float, float] = (3.0, 20.0)
     end_deg: tuple[float, float] = (55.0, 97.0)
@@ -184,8 +186,8 @@ def _broadened(comb: Tensor, axis: Tensor, lab: Laboratory, draw: _Draw) -> Tens
 
 
 def _with_impurity(patterns: Tensor, wavelength: Tensor, lab: Laboratory, draw: _Draw) -> Tensor:
-    """Every other pattern with the pattern of a crystal of the batch in the same beam added."""
-    share = draw.uniform(0, lab.impurity, 1) * (draw.uniform(0, 1, 1) > 0.5)
+    """Some patterns with the pattern of another crystal of the batch in the same beam added."""
+    share = draw.uniform(0, lab.impurity, 1) * (draw.uniform(0, 1, 1) < lab.impure)
     order = (wavelength + draw.uniform(0, 1e-4)).argsort()
     partner = torch.empty_like(order).index_copy_(0, order, order.roll(1))
     other = patterns[partner]

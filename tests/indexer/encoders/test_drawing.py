@@ -39,6 +39,7 @@ MILD: dict[str, Any] = {
     "texture": 0.0,
     "line_error": 0.0,
     "impurity": 0.0,
+    "impure": 0.5,
     "missing": 0.0,
     "start_deg": (10.0, 10.0),
     "end_deg": (90.0, 90.0),

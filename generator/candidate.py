@@ -1,0 +1,61 @@
+"""What is proposed, and what a proposal is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from data.crystal import Crystal
+from data.preparation import Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A pattern that nothing known explains, and what is known of the sample.
+
+    Attributes:
+        prepared: the pattern.
+        composition: atoms of each element in a formula unit.
+        most_atoms: of the primitive cell, that candidates may have.
+    """
+
+    prepared: Prepared
+    composition: Mapping[str, float]
+    most_atoms: int = 400
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A proposed crystal.
+
+    Attributes:
+        crystal: in the standard setting of its space group, its cell fitted to the pattern.
+        proposer: the engine that made it.
+        template: id of the entry it was made from, where there was one.
+        zero_shift_deg: added to the calculated 2θ.
+        correlation: cosine of the square roots of the calculated and the measured profile.
+        features: what ranking goes by, by name.
+        score: higher is better; comparable within one task.
+    """
+
+    crystal: Crystal
+    proposer: str
+    template: str | None
+    zero_shift_deg: float
+    correlation: float
+    features: Mapping[str, float] = field(default_factory=dict)
+    score: float = 0.0
+
+
+class Proposer(Protocol):
+    """An engine that proposes crystals."""
+
+    @property
+    def name(self) -> str:
+        """As in `--engine`."""
+        ...
+
+    def propose(self, task: Task, count: int) -> list[Candidate]:
+        """At most so many candidates, best first."""
+        ...

@@ -1,0 +1,212 @@
+"""`braggle bench solve`: how often a crystal is found that the library does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from data.canonical import Standard, crystal_system, operations_of
+from data.crystal import Crystal
+from data.errors import BraggleError, QueryError
+from data.formula import reduced_formula
+from data.measured_like import measured_like
+from data.pattern import Pattern
+from data.preparation import prepare
+from data.reading import read_pattern
+from generator.candidate import Proposer, Task
+from generator.matching import LOOSE, STRICT, rms_distance
+from generator.pool import MouldPool
+from generator.prototype import prototype
+from generator.substitution import SubstitutionEngine
+from indexer.library import Library
+from service.bench.cases import find_cases, truth_of
+from service.bench.provenance import provenance
+from service.bench.ranks import MISSED
+
+DEPTHS = (1, 5, 20)
+TOLERANCES = {"loose": LOOSE, "strict": STRICT}
+SIZES = ((1, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 400))
+SEED = 23
+
+Advance = Callable[[int, int | None, str], None]
+Engines = dict[str, Callable[[frozenset[str]], Proposer]]
+
+
+@dataclass(frozen=True, eq=False)
+class SolveCase:
+    """A pattern and its crystal, of which only pattern and formula are told."""
+
+    name: str
+    pattern: Pattern
+    truth: Crystal
+
+    @property
+    def atoms(self) -> int:
+        """In the primitive cell."""
+        return len(Standard.from_stored(self.truth).primitive)
+
+
+@dataclass
+class _Outcome:
+    """How an engine did in one case."""
+
+    groups: tuple[str, ...]
+    ranks: dict[str, int]
+    rmse: float | None
+    seconds: float
+    candidates: int
+
+
+def bench_solve(
+    library: Library,
+    *,
+    queries: Path | None = None,
+    simulated: int = 0,
+    max_atoms: int = 20,
+    samples: int = 20,
+    advance: Advance | None = None,
+) -> dict[str, Any]:
+    """Propose crystals for patterns of which the formula is known, and see how many are right.
+
+    Templates of the case's own reduced formula are withheld. Cases are told apart by whether
+    another formula's crystal of the truth's prototype (`generator.prototype`) is there.
+
+    Args:
+        library: whose crystals may be made use of.
+        queries: folder of measured cases; those with ordered truths are taken.
+        simulated: so many crystals of the library are taken, too, measured as in a laboratory.
+        max_atoms: of the primitive cell, of cases.
+        samples: candidates that are looked at.
+        advance: called with done, total and the stage.
+
+    Raises:
+        QueryError: no case is left.
+    """
+    report = advance or _silent
+    pool = MouldPool(library)
+    cases = [
+        *(measured_cases(queries, max_atoms) if queries else ()),
+        *simulated_cases(library, simulated, max_atoms),
+    ]
+    if not cases:
+        raise QueryError(
+            f"{queries or library.path}: no case with an ordered crystal of at most {max_atoms} "
+            "atoms; raise --max-atoms"
+        )
+    engines: Engines = {
+        "template_copy": lambda without: SubstitutionEngine(pool, without=without),
+    }
+    outcomes: dict[str, list[_Outcome]] = {name: [] for name in engines}
+    for done, case in enumerate(cases):
+        report(done, len(cases), "cases")
+        own = frozenset({reduced_formula(case.truth.composition)})
+        groups = ("all", *_groups(case, pool, own))
+        for name, engine in engines.items():
+            outcomes[name].append(_outcome(case, engine(own), groups, samples))
+    report(len(cases), len(cases), "cases")
+    return {
+        "benchmark": "solve",
+        "cases": len(cases),
+        "max_atoms": max_atoms,
+        "samples": samples,
+        "controls": {name: _summary(found) for name, found in outcomes.items()},
+        **provenance(library),
+    }
+
+
+def measured_cases(queries: Path, max_atoms: int) -> Iterator[SolveCase]:
+    """Cases of a folder whose truths are ordered and small enough."""
+    for case in find_cases(queries):
+        truth = truth_of(case).crystal
+        one = SolveCase(case.name, read_pattern(case.pattern), truth)
+        if truth.is_ordered and one.atoms <= max_atoms:
+            yield one
+
+
+def simulated_cases(library: Library, count: int, max_atoms: int) -> Iterator[SolveCase]:
+    """Crystals of a library at random, each measured as a laboratory would; all other formulas."""
+    if not count:
+        return
+    rng = np.random.default_rng(SEED)
+    seen: set[str] = set()
+    for row in rng.permutation(len(library)).tolist():
+        entry = library.entry(row)
+        if entry.formula in seen or not entry.crystal.is_ordered:
+            continue
+        rotations, _ = operations_of(entry.space_group_number)
+        own = np.random.default_rng([SEED, row])
+        pattern = measured_like(
+            entry.crystal, library.lines[row], rotations, own, name=entry.id
+        )
+        case = SolveCase(entry.id, pattern, entry.crystal)
+        if case.atoms > max_atoms:
+            continue
+        seen.add(entry.formula)
+        yield case
+        if len(seen) == count:
+            return
+
+
+def _groups(case: SolveCase, pool: MouldPool, own: frozenset[str]) -> tuple[str, ...]:
+    """What a case is counted under besides `all`."""
+    size = next((f"{a}-{b} atoms" for a, b in SIZES if a <= case.atoms <= b), "more atoms")
+    wanted = prototype(case.truth)
+    moulds = pool.alike(case.truth.composition, most_atoms=4 * case.atoms, without=own)
+    known = any(
+        one.crystal.space_group_number == case.truth.space_group_number
+        and prototype(one.crystal) == wanted
+        for one in moulds
+    )
+    return (
+        "prototype_known" if known else "prototype_unknown",
+        size,
+        crystal_system(case.truth.space_group_number),
+    )
+
+
+def _outcome(case: SolveCase, engine: Proposer, groups: tuple[str, ...], samples: int) -> _Outcome:
+    start = perf_counter()
+    try:
+        task = Task(prepare(case.pattern), case.truth.composition, most_atoms=2 * case.atoms)
+        candidates = engine.propose(task, samples)
+    except BraggleError:
+        candidates = []
+    seconds = perf_counter() - start
+    distances = {
+        name: [rms_distance(case.truth, one.crystal, limits) for one in candidates]
+        for name, limits in TOLERANCES.items()
+    }
+    ranks = {name: _first(found) for name, found in distances.items()}
+    right = distances["loose"][0] if candidates else None
+    return _Outcome(groups, ranks, right, seconds, len(candidates))
+
+
+def _first(distances: Sequence[float | None]) -> int:
+    return next((i for i, one in enumerate(distances) if one is not None), MISSED)
+
+
+def _summary(outcomes: list[_Outcome]) -> dict[str, Any]:
+    names = dict.fromkeys(group for one in outcomes for group in one.groups)
+    return {
+        "seconds_a_case": round(float(np.median([one.seconds for one in outcomes])), 2),
+        "groups": {name: _group([o for o in outcomes if name in o.groups]) for name in names},
+    }
+
+
+def _group(outcomes: list[_Outcome]) -> dict[str, Any]:
+    table: dict[str, Any] = {"cases": len(outcomes)}
+    for name in TOLERANCES:
+        ranks = np.array([one.ranks[name] for one in outcomes])
+        table[name] = {f"match@{k}": round(float((ranks < k).mean()), 4) for k in DEPTHS}
+    right = [one.rmse for one in outcomes if one.rmse is not None]
+    table["rmse"] = round(float(np.median(right)), 4) if right else None
+    return table
+
+
+def _silent(_done: int, _total: int | None, _stage: str) -> None:
+    """Nobody asked for progress."""
