@@ -140,9 +140,7 @@ def simulated_cases(library: Library, count: int, max_atoms: int) -> Iterator[So
             continue
         rotations, _ = operations_of(entry.space_group_number)
         own = np.random.default_rng([SEED, row])
-        pattern = measured_like(
-            entry.crystal, library.lines[row], rotations, own, name=entry.id
-        )
+        pattern = measured_like(entry.crystal, library.lines[row], rotations, own, name=entry.id)
         case = SolveCase(entry.id, pattern, entry.crystal)
         if case.atoms > max_atoms:
             continue

@@ -154,6 +154,25 @@ def encoders_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def solve_table(name: str, figures: dict[str, Any]) -> Table:
+    """How often a proposer was right, by kind of case."""
+    table = Table(title=f"{name}: {figures['seconds_a_case']} s a case", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("cases", justify="right")
+    depths = list(next(iter(figures["groups"].values()))["strict"])
+    for kind in ("strict", "loose"):
+        for depth in depths:
+            table.add_column(f"{kind}\n{depth}", justify="right")
+    table.add_column("rmse", justify="right")
+    for group, row in figures["groups"].items():
+        shares = [
+            f"{100 * row[kind][depth]:.1f}" for kind in ("strict", "loose") for depth in depths
+        ]
+        rmse = "" if row["rmse"] is None else f"{row['rmse']:.3f}"
+        table.add_row(group.replace("_", " "), str(row["cases"]), *shares, rmse)
+    return table
+
+
 def breakdown_table(kinds: dict[str, dict[str, dict[str, float]]]) -> Table:
     """Hits by what the truth is."""
     titles = {

@@ -191,3 +191,43 @@ def encoders(
         emit(result)
     else:
         show(encoders_table(result))
+
+
+@app.command()
+@verb
+def solve(
+    queries: Annotated[
+        Path | None,
+        typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth."),
+    ] = None,
+    *,
+    library: LibraryName = None,
+    simulated: Annotated[
+        int,
+        typer.Option(min=0, help="Crystals of the library to take as cases, too.", metavar="N"),
+    ] = 0,
+    max_atoms: Annotated[
+        int, typer.Option(min=1, help="Of the primitive cell, of the cases that are taken.")
+    ] = 20,
+    samples: Annotated[int, typer.Option(min=1, help="Candidates looked at in each case.")] = 20,
+    json: Json = False,
+) -> None:
+    """Count how often a crystal is proposed that the library lacks, its formula given."""
+    from service.bench.solve import bench_solve
+    from service.bench.tables import solve_table
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        result = bench_solve(
+            opened,
+            queries=queries,
+            simulated=simulated,
+            max_atoms=max_atoms,
+            samples=samples,
+            advance=progress,
+        )
+    if json:
+        emit(result)
+    else:
+        for name, figures in result["controls"].items():
+            show(solve_table(name.replace("_", " "), figures))

@@ -20,9 +20,11 @@ NAMES = ("rock salt", "rutile", "quartz", "calcite", "olivine", "baddeleyite")
 """Cubic, tetragonal, hexagonal axes twice, orthorhombic, monoclinic."""
 
 
-def measured(crystal: Crystal, **how: float) -> Prepared:
+def measured(crystal: Crystal, zero_shift_deg: float = 0.0) -> Prepared:
     rng = np.random.default_rng(3)
-    return prepare(simulate_pattern(crystal, background_counts=100.0, rng=rng, **how))
+    return prepare(
+        simulate_pattern(crystal, background_counts=100.0, rng=rng, zero_shift_deg=zero_shift_deg)
+    )
 
 
 def moved(crystal: Crystal, size: float, free: tuple[float, ...]) -> Crystal:

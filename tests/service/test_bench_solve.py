@@ -1,0 +1,84 @@
+"""Proposals are counted as they should be, on cases whose answer is certain."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import QueryError
+from indexer import Library
+from service.bench.solve import bench_solve, simulated_cases
+from tests import crystals
+from tests.service.bench_crystals import library_of, renamed, scaled, write_case
+from tests.service.conftest import Braggle
+
+MANGANOSITE = scaled(renamed(crystals.ROCK_SALT, Na="Mn", Cl="O"), 4.44 / 5.64)
+KNOWN = {
+    "periclase": scaled(renamed(crystals.ROCK_SALT, Na="Mg", Cl="O"), 4.21 / 5.64),
+    "lime": scaled(renamed(crystals.ROCK_SALT, Na="Ca", Cl="O"), 4.81 / 5.64),
+    "manganosite": MANGANOSITE,
+    "rutile": crystals.RUTILE,
+    "anatase": crystals.ANATASE,
+    "fluorite": crystals.FLUORITE,
+    "quartz": crystals.QUARTZ,
+    "calcite": crystals.CALCITE,
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    return library_of(KNOWN, tmp_path_factory.mktemp("libraries") / "made")
+
+
+@pytest.fixture(scope="module")
+def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One with isotypes, one without, one whose truth is not ordered, one that is large."""
+    folder = tmp_path_factory.mktemp("queries")
+    write_case(folder, "a manganosite", MANGANOSITE)
+    write_case(folder, "b fluorite", crystals.FLUORITE)
+    half = replace(crystals.RUTILE, occupancies=crystals.RUTILE.occupancies * 0.5)
+    write_case(folder, "c half", half)
+    write_case(folder, "d olivine", crystals.OLIVINE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(queries: Path, library: Library) -> dict[str, Any]:
+    return bench_solve(library, queries=queries)
+
+
+def test_isotypes_are_made_and_the_own_formula_is_withheld(result: dict[str, Any]) -> None:
+    assert result["cases"] == 2
+    groups = result["controls"]["template_copy"]["groups"]
+    assert groups["prototype_known"]["cases"] == groups["prototype_unknown"]["cases"] == 1
+    assert groups["prototype_known"]["strict"] == {"match@1": 1.0, "match@5": 1.0, "match@20": 1.0}
+    assert groups["prototype_unknown"]["loose"] == {"match@1": 0, "match@5": 0, "match@20": 0}
+    assert groups["all"]["strict"]["match@1"] == 0.5
+    assert groups["all"]["rmse"] == pytest.approx(0.0, abs=1e-3)
+    assert groups["1-5 atoms"]["cases"] == groups["cubic"]["cases"] == 2
+
+
+def test_cases_of_a_library_are_each_of_another_formula(library: Library) -> None:
+    cases = list(simulated_cases(library, 6, 20))
+    assert len(cases) == 6
+    formulas = {library.entry(library.row(one.name)).formula for one in cases}
+    assert len(formulas) == 6
+    assert [one.name for one in simulated_cases(library, 6, 20)] == [one.name for one in cases]
+    assert all(one.atoms <= 5 for one in simulated_cases(library, 20, 5))
+
+
+def test_the_command_shows_a_table(braggle: Braggle, queries: Path, library: Library) -> None:
+    shown = braggle("bench", "solve", queries, "-l", library.path, "--simulated", 1)
+    assert shown.exit_code == 0, shown.output
+    assert "prototype known" in shown.stdout
+    told = json.loads(braggle("bench", "solve", queries, "-l", library.path, "--json").stdout)
+    assert (told["benchmark"], told["cases"], told["samples"]) == ("solve", 2, 20)
+
+
+def test_no_case_is_one_line(library: Library, queries: Path) -> None:
+    with pytest.raises(QueryError, match="no case with an ordered crystal of at most 1 atoms"):
+        bench_solve(library, queries=queries, max_atoms=1)
