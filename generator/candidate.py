@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Protocol
 
 from data.crystal import Crystal
@@ -18,11 +19,18 @@ class Task:
         prepared: the pattern.
         composition: atoms of each element in a formula unit.
         most_atoms: of the primitive cell, that candidates may have.
+        deadline: of `time.monotonic`, after which nothing new is begun.
     """
 
     prepared: Prepared
     composition: Mapping[str, float]
     most_atoms: int = 400
+    deadline: float | None = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether nothing new is to be begun."""
+        return self.deadline is not None and monotonic() > self.deadline
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,12 +9,11 @@ from itertools import islice, permutations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from data.canonical import operations_of
 from data.crystal import Crystal
-from data.diffraction import lines_table
 from generator.candidate import Candidate, Task
-from generator.cell_fit import fit_cells
+from generator.cell_fit import CellFits, fit_cells
 from generator.chemistry import unlikeness
+from generator.lines import lines_for
 from generator.pool import Mould, MouldPool
 
 ASSIGNMENTS = 6
@@ -25,6 +24,8 @@ SCANNED, FITTED = 600, 150
 """Crystals whose size is tried, the likeliest; and of these, whose cell is fitted."""
 LIKENESS = np.array([1 / 0.6, 1 / 0.25, 1 / 6.0])
 """What a difference of electronegativity, radius in Å and group counts for."""
+VOLUME_SPREAD = 0.08
+"""Relative, of volumes about what atoms say."""
 CHEMISTRY = 0.03
 """What one unit of unlikeness an atom counts for beside the correlation."""
 
@@ -54,41 +55,41 @@ class SubstitutionEngine:
         made = sorted(self.made(task), key=lambda one: one.unlikely)[:SCANNED]
         if not made:
             return []
-        prepared = task.prepared
-        d_min = max(2 * np.pi / float(prepared.q_inv_angstrom[-1]) * 0.92, 0.8)
         crystals = [one.crystal for one in made]
         groups = np.array([one.space_group_number for one in crystals])
         lattices = np.array([one.lattice for one in crystals])
-        lines = lines_table(
-            crystals,
-            d_min_angstrom=d_min,
-            floor=1e-3,
-            operations=[operations_of(int(number)) for number in groups],
-        )
+        lines = lines_for(task, crystals)
         unlikely = np.array([one.unlikely for one in made])
-        rough = fit_cells(prepared, lines, lattices, groups, thorough=False)
+        rough = fit_cells(task.prepared, lines, lattices, groups, thorough=False)
         order = np.argsort(-(rough.correlation - CHEMISTRY * unlikely), kind="stable")[:FITTED]
-        fits = fit_cells(prepared, lines.take(order), lattices[order], groups[order])
+        fits = fit_cells(task.prepared, lines.take(order), lattices[order], groups[order])
         score = fits.correlation - CHEMISTRY * unlikely[order]
         return [
-            Candidate(
-                replace(crystals[order[i]], lattice=fits.lattices[i]),
-                self.name,
-                made[order[i]].mould.id,
-                float(fits.zero_shift_deg[i]),
-                float(fits.correlation[i]),
-                dict(zip(("electronegativity", "radius", "group"), made[order[i]].unlike.tolist(),
-                         strict=True)),
-                float(score[i]),
-            )
+            self._candidate(made[order[i]], fits, int(i), float(score[i]))
             for i in np.argsort(-score, kind="stable")[:count]
-        ]  # fmt: skip
+        ]
+
+    def _candidate(self, made: _Made, fits: CellFits, i: int, score: float) -> Candidate:
+        crystal = replace(made.crystal, lattice=fits.lattices[i])
+        swelling = np.log(crystal.volume_angstrom3 / made.crystal.volume_angstrom3)
+        seen = [float((swelling / VOLUME_SPREAD) ** 2), *made.unlike.tolist()]
+        return Candidate(
+            crystal,
+            self.name,
+            made.mould.id,
+            float(fits.zero_shift_deg[i]),
+            float(fits.correlation[i]),
+            dict(zip(("volume", "electronegativity", "radius", "group"), seen, strict=True)),
+            score,
+        )
 
     def made(self, task: Task) -> Iterator[_Made]:
         """Every crystal that is tried, its cell as large as its atoms say."""
         volume = self.pool.volumes.volume
         moulds = self.pool.alike(task.composition, most_atoms=task.most_atoms, without=self.without)
         for mould in moulds:
+            if task.is_late:
+                return
             own = mould.crystal.composition
             for partners, unlike in assignments(own, task.composition):
                 species = tuple(partners[symbol] for symbol in mould.crystal.species)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -26,6 +25,7 @@ from data.measured_like import measured_like
 from data.preparation import prepare
 from indexer.library import Library
 from search.agreement import Identity, agreement
+from search.choice import likeliest_weights
 from search.profile_fit import fit_profiles
 from search.ranking import (
     FEATURES,
@@ -40,7 +40,6 @@ ALTERNATIVES = 120
 """Fitted entries a query that the choice is made among."""
 FEWEST = 90
 """Alternatives that must be left when the species is taken out, for the lead to mean anything."""
-RIDGE = 1e-3
 FOLDS = 5
 
 _FLOAT = NDArray[np.float64]
@@ -126,9 +125,7 @@ def questions(library: Library, excluded: set[str], count: int, seed: int) -> li
 
 def estimate(asked: list[Question]) -> Ranker:
     """Maximum likelihood of the right answers to both questions."""
-    choices = _Choices.of(asked)
-    start = np.zeros(len(FEATURES))
-    weights = minimize(choices.loss, start, jac=True, method="L-BFGS-B").x
+    weights = likeliest_weights([(one.alternatives, one.strict) for one in asked])
     seen, present = _presence_cases(asked, weights)
     # Scaled, so that the regression's own pull towards zero is alike for all; not the constant.
     spread = np.append(seen[:, :-1].std(axis=0), 1.0)
@@ -180,43 +177,6 @@ def _presence_cases(asked: list[Question], weights: _FLOAT) -> tuple[_FLOAT, NDA
                 cases.append(presence_features(alternatives, score, score, question.peaks))
                 present.append(answer)
     return np.array(cases), np.array(present)
-
-
-@dataclass(frozen=True, eq=False)
-class _Choices:
-    """The questions whose answer is among the alternatives, laid end to end.
-
-    Attributes:
-        design: alternatives of all questions. Shape (m, len(FEATURES)).
-        right: the right answers. Shape (m,).
-        starts: first alternative of each question. Shape (c,).
-    """
-
-    design: _FLOAT
-    right: NDArray[np.bool_]
-    starts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, asked: list[Question]) -> _Choices:
-        answered = [question for question in asked if question.strict.any()]
-        lengths = [len(question.strict) for question in answered]
-        return cls(
-            np.concatenate([question.alternatives for question in answered]),
-            np.concatenate([question.strict for question in answered]),
-            np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int64),
-        )
-
-    def loss(self, weights: _FLOAT) -> tuple[float, _FLOAT]:
-        """Negative mean log-likelihood with ridge, and its gradient."""
-        worth = self.design @ weights
-        lengths = np.diff(np.append(self.starts, len(worth)))
-        highest = np.maximum.reduceat(worth, self.starts)
-        share = np.exp(worth - np.repeat(highest, lengths))
-        every = np.add.reduceat(share, self.starts)
-        chosen = np.maximum(np.add.reduceat(share * self.right, self.starts), 1e-300)
-        pull = share * (np.repeat(1 / every, lengths) - self.right * np.repeat(1 / chosen, lengths))
-        loss = -float(np.log(chosen / every).mean()) + RIDGE * float(weights @ weights)
-        return loss, self.design.T @ pull / len(self.starts) + 2 * RIDGE * weights
 
 
 if __name__ == "__main__":

@@ -19,12 +19,13 @@ from indexer.entry import Entry
 from indexer.learned import LearnedChannel
 from indexer.library import Library, default_channels
 from indexer.physical import PhysicalChannel
-from search.final_fit import FinalFit, final_fit
+from search.final_fit import final_fit
 from search.first_stage import StickIndex
 from search.fusion import fuse
+from search.overlay import on_axis, overlay
 from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
 from search.ranking import CROWD, Ranker, shares
-from search.result import Fit, Hit, LookupResult, Overlay, Verdict
+from search.result import Fit, Hit, LookupResult, Verdict
 from search.twins import group_twins
 
 FirstStage = Literal["auto", "exhaustive", "vectors", "physical", "learned", "atoms"]
@@ -136,7 +137,7 @@ class Searcher:
         timings["total"] = sum(timings.values())
         return LookupResult(
             query=pattern,
-            background=_on_axis(whole, whole.background),
+            background=on_axis(whole, whole.background),
             warnings=(
                 *pattern.warnings,
                 *self.library.warnings,
@@ -310,30 +311,10 @@ def _hit(rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, dra
             missing_peaks=int(fits.missing_peaks[i]),
             unexplained_peaks=int(fits.unexplained_peaks[i]),
         ),
-        overlay=_overlay(ranking, lines, final, strain, zero) if draw else None,
+        overlay=overlay(ranking.whole, prepared, lines, final, strain=strain, zero_shift_deg=zero)
+        if draw
+        else None,
     )
-
-
-def _overlay(
-    ranking: Ranking, lines: Lines, final: FinalFit, strain: float, zero: float
-) -> Overlay:
-    whole, prepared = ranking.whole, ranking.prepared
-    excess = np.zeros_like(whole.background)
-    excess[: len(prepared.net)] = final.calculated - prepared.background
-    sine = np.sqrt(lines.inv_d2) / 2 * prepared.wavelengths_angstrom[0] / (1 + strain)
-    seen = sine < 1.0
-    ticks = 2 * np.degrees(np.arcsin(sine[seen])) + zero
-    inside = (ticks >= prepared.two_theta_deg[0]) & (ticks <= prepared.two_theta_deg[-1])
-    return Overlay(
-        calculated=_on_axis(whole, whole.background + excess),
-        ticks_two_theta_deg=ticks[inside],
-        ticks_hkl=lines.hkl[seen][inside],
-    )
-
-
-def _on_axis(whole: Prepared, curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A curve over the even grid at the points of the pattern as read."""
-    return np.interp(whole.pattern.q_inv_angstrom, whole.q_inv_angstrom, curve)
 
 
 def _verdict(presence: float, confidence: float) -> Verdict:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands import bench, demo, doctor, library, search, similar, train
+from service.commands import bench, demo, doctor, generate, library, search, similar, train
 
 app = typer.Typer(
     name="braggle",
@@ -42,6 +42,7 @@ app.command()(demo.demo)
 app.add_typer(library.app)
 app.command()(search.search)
 app.command()(similar.similar)
+app.command()(generate.generate)
 app.add_typer(train.app)
 app.add_typer(bench.app)
 app.command()(doctor.doctor)

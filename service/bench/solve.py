@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,11 +19,13 @@ from data.measured_like import measured_like
 from data.pattern import Pattern
 from data.preparation import prepare
 from data.reading import read_pattern
-from generator.candidate import Proposer, Task
+from generator.candidate import Task
 from generator.matching import LOOSE, STRICT, rms_distance
 from generator.pool import MouldPool
 from generator.prototype import prototype
-from generator.substitution import SubstitutionEngine
+from generator.solver import Solver
+from generator.substitution import SubstitutionEngine, assignments
+from indexer.learned import LearnedChannel
 from indexer.library import Library
 from service.bench.cases import find_cases, truth_of
 from service.bench.provenance import provenance
@@ -34,7 +37,15 @@ SIZES = ((1, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 400))
 SEED = 23
 
 Advance = Callable[[int, int | None, str], None]
-Engines = dict[str, Callable[[frozenset[str]], Proposer]]
+SOLVER, COPY, RETRIEVAL = "solve", "template_copy", "retrieval_only"
+
+
+class Way(Protocol):
+    """A task and the formulas that are withheld in, crystals out, best first."""
+
+    def __call__(self, task: Task, *, without: frozenset[str]) -> list[Crystal]:
+        """At most as many as are looked at."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +84,10 @@ def bench_solve(
 ) -> dict[str, Any]:
     """Propose crystals for patterns of which the formula is known, and see how many are right.
 
-    Templates of the case's own reduced formula are withheld. Cases are told apart by whether
-    another formula's crystal of the truth's prototype (`generator.prototype`) is there.
+    Beside it stand two controls that rank nothing: substitution with the cell fitted, by its own
+    score, and what retrieval alone brings. Templates of the case's own reduced formula are
+    withheld. Cases are told apart by whether another formula's crystal of the truth's prototype
+    (`generator.prototype`) is there.
 
     Args:
         library: whose crystals may be made use of.
@@ -98,23 +111,32 @@ def bench_solve(
             f"{queries or library.path}: no case with an ordered crystal of at most {max_atoms} "
             "atoms; raise --max-atoms"
         )
-    engines: Engines = {
-        "template_copy": lambda without: SubstitutionEngine(pool, without=without),
+    solver = Solver(library)
+    ways: dict[str, Way] = {
+        SOLVER: lambda task, *, without: [
+            one.candidate.crystal for one in solver.ranked(task, without=without, samples=samples)
+        ],
+        COPY: lambda task, *, without: [
+            one.crystal for one in SubstitutionEngine(pool, without=without).propose(task, samples)
+        ],
+        RETRIEVAL: lambda task, *, without: retrieved(pool, task, without, samples),
     }
-    outcomes: dict[str, list[_Outcome]] = {name: [] for name in engines}
+    outcomes: dict[str, list[_Outcome]] = {name: [] for name in ways}
     for done, case in enumerate(cases):
         report(done, len(cases), "cases")
         own = frozenset({reduced_formula(case.truth.composition)})
         groups = ("all", *_groups(case, pool, own))
-        for name, engine in engines.items():
-            outcomes[name].append(_outcome(case, engine(own), groups, samples))
+        for name, way in ways.items():
+            outcomes[name].append(_outcome(case, partial(way, without=own), groups))
     report(len(cases), len(cases), "cases")
+    summaries = {name: _summary(found) for name, found in outcomes.items()}
     return {
         "benchmark": "solve",
         "cases": len(cases),
         "max_atoms": max_atoms,
         "samples": samples,
-        "controls": {name: _summary(found) for name, found in outcomes.items()},
+        **summaries.pop(SOLVER),
+        "controls": summaries,
         **provenance(library),
     }
 
@@ -167,21 +189,43 @@ def _groups(case: SolveCase, pool: MouldPool, own: frozenset[str]) -> tuple[str,
     )
 
 
-def _outcome(case: SolveCase, engine: Proposer, groups: tuple[str, ...], samples: int) -> _Outcome:
+def retrieved(pool: MouldPool, task: Task, without: frozenset[str], count: int) -> list[Crystal]:
+    """Crystals nearest to the pattern in the learned space, elements exchanged, cells as they are.
+
+    What retrieval alone brings: nothing is scaled or fitted.
+    """
+    library, channel = pool.library, LearnedChannel()
+    moulds = pool.alike(task.composition, most_atoms=task.most_atoms, without=without)
+    if not moulds:
+        return []
+    rows = np.array([library.row(one.id) for one in moulds])
+    near = library.vectors(channel.id)[rows] @ channel.embed_pattern(task.prepared)[0]
+    made = []
+    for i in np.argsort(-near, kind="stable")[:count]:
+        crystal = moulds[i].crystal
+        for partners, _ in assignments(crystal.composition, task.composition)[:1]:
+            species = tuple(partners[symbol] for symbol in crystal.species)
+            made.append(replace(crystal, species=species))
+    return made
+
+
+def _outcome(
+    case: SolveCase, way: Callable[[Task], list[Crystal]], groups: tuple[str, ...]
+) -> _Outcome:
     start = perf_counter()
     try:
-        task = Task(prepare(case.pattern), case.truth.composition, most_atoms=2 * case.atoms)
-        candidates = engine.propose(task, samples)
+        prepared = prepare(case.pattern)
+        crystals = way(Task(prepared, case.truth.composition, most_atoms=2 * case.atoms))
     except BraggleError:
-        candidates = []
+        crystals = []
     seconds = perf_counter() - start
     distances = {
-        name: [rms_distance(case.truth, one.crystal, limits) for one in candidates]
+        name: [rms_distance(case.truth, one, limits) for one in crystals]
         for name, limits in TOLERANCES.items()
     }
     ranks = {name: _first(found) for name, found in distances.items()}
-    right = distances["loose"][0] if candidates else None
-    return _Outcome(groups, ranks, right, seconds, len(candidates))
+    right = distances["loose"][0] if crystals else None
+    return _Outcome(groups, ranks, right, seconds, len(crystals))
 
 
 def _first(distances: Sequence[float | None]) -> int:

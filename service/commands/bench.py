@@ -229,5 +229,6 @@ def solve(
     if json:
         emit(result)
     else:
+        show(solve_table("braggle", result))
         for name, figures in result["controls"].items():
-            show(solve_table(name.replace("_", " "), figures))
+            show(solve_table(f"control: {name.replace('_', ' ')}", figures))

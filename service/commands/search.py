@@ -47,6 +47,17 @@ def open_library(name: str | None) -> Library:
     return Library.open(path)
 
 
+def radiation_of(text: str | None) -> Radiation | None:
+    """The radiation that `--wavelength` names."""
+    from data.errors import RadiationError
+    from data.radiation import Radiation
+
+    try:
+        return None if text is None else Radiation.parse(text)
+    except RadiationError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
 @verb
 def search(
     patterns: Annotated[
@@ -101,7 +112,7 @@ def search(
         volume_angstrom3=_range(volume, "--volume"),
         density_g_cm3=_range(density, "--density"),
     )
-    radiation = _radiation(wavelength)
+    radiation = radiation_of(wavelength)
 
     from data.reading import read_pattern
     from search.searcher import Searcher
@@ -169,13 +180,3 @@ def _range(text: str | None, option: str) -> tuple[float | None, float | None] |
             f"{option} {text}: give a range as FROM:TO, either of them may be left out"
         )
     return span
-
-
-def _radiation(text: str | None) -> Radiation | None:
-    from data.errors import RadiationError
-    from data.radiation import Radiation
-
-    try:
-        return None if text is None else Radiation.parse(text)
-    except RadiationError as error:
-        raise typer.BadParameter(str(error)) from None

@@ -7,43 +7,60 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.result import Hit, LookupResult
+from data.pattern import Pattern
+from search.result import LookupResult, Overlay
 from service.pages import packed
 from service.words import phase_name
 
 
 def pack(result: LookupResult) -> dict[str, Any]:
-    """Everything that the plot needs, numbers as base64 of little-endian float32 and int16.
+    """Everything that the plot of an answer needs; see `pack_curves`."""
+    return pack_curves(
+        result.query,
+        result.background,
+        [
+            packed_overlay(hit.rank, phase_name(hit), hit.overlay)
+            for hit in result.hits
+            if hit.overlay is not None
+        ],
+    )
+
+
+def pack_curves(
+    pattern: Pattern, background: NDArray[np.float64], hits: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """A pattern and what is drawn over it, numbers as base64 of little-endian float32 and int16.
 
     Positions are 2θ in degrees. A pattern on a Q axis without a wavelength is placed by the
     2θ that `Pattern.two_theta_deg` gives it, and the page then shows no 2θ axis.
+
+    Args:
+        pattern: as measured.
+        background: of it, in counts. Shape (n,).
+        hits: of `packed_overlay`, best first.
     """
-    pattern = result.query
     two_theta = pattern.two_theta_deg
-    wavelength = _wavelength(two_theta, pattern.q_inv_angstrom)
     return {
-        "wavelength": wavelength,
+        "wavelength": _wavelength(two_theta, pattern.q_inv_angstrom),
         "hasTwoTheta": pattern.radiation is not None,
         "x": packed(two_theta, "<f4"),
         "counts": packed(pattern.counts, "<f4"),
-        "background": packed(result.background, "<f4"),
-        "hits": [_overlay(hit) for hit in result.hits if hit.overlay is not None],
+        "background": packed(background, "<f4"),
+        "hits": hits,
+    }
+
+
+def packed_overlay(rank: int, name: str, overlay: Overlay) -> dict[str, Any]:
+    """Curves to draw for what stands at a rank."""
+    return {
+        "rank": rank,
+        "name": name,
+        "calculated": packed(overlay.calculated, "<f4"),
+        "ticks": packed(overlay.ticks_two_theta_deg, "<f4"),
+        "hkl": packed(overlay.ticks_hkl, "<i2"),
     }
 
 
 def _wavelength(two_theta_deg: NDArray[np.float64], q: NDArray[np.float64]) -> float:
     """The wavelength in Å that connects the two axes."""
     return float(4 * np.pi * np.sin(np.radians(two_theta_deg[-1] / 2)) / q[-1])
-
-
-def _overlay(hit: Hit) -> dict[str, Any]:
-    overlay = hit.overlay
-    if overlay is None:
-        raise ValueError(f"{hit.id=} has no overlay")
-    return {
-        "rank": hit.rank,
-        "name": phase_name(hit),
-        "calculated": packed(overlay.calculated, "<f4"),
-        "ticks": packed(overlay.ticks_two_theta_deg, "<f4"),
-        "hkl": packed(overlay.ticks_hkl, "<i2"),
-    }

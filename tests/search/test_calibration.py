@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.optimize import check_grad
 
 from indexer import Library
 from search import calibration
@@ -50,33 +49,6 @@ class TestChoice:
     def test_planted_weights_are_estimated(self) -> None:
         found = np.array(estimate(made_up(800, seed=0)).weights)
         np.testing.assert_allclose(found, TRUE_WEIGHTS, atol=0.15, rtol=0.2)
-
-    def test_the_gradient_is_that_of_the_loss(self) -> None:
-        asked = made_up(20, seed=1)
-        asked[3].strict[:5] = True  # several entries may be right
-        choices = calibration._Choices.of(asked)
-        for weights in (np.zeros(5), TRUE_WEIGHTS, -TRUE_WEIGHTS):
-            error = check_grad(lambda w: choices.loss(w)[0], lambda w: choices.loss(w)[1], weights)
-            assert error < 1e-5
-
-    def test_the_loss_is_the_mean_surprise_at_the_right_answers(self) -> None:
-        asked = made_up(7, seed=2)
-        asked[0].strict[10:20] = True
-        probability = [
-            shares(question.alternatives @ TRUE_WEIGHTS)[question.strict].sum()
-            for question in asked
-        ]
-        loss, _ = calibration._Choices.of(asked).loss(TRUE_WEIGHTS)
-        ridge = calibration.RIDGE * TRUE_WEIGHTS @ TRUE_WEIGHTS
-        assert loss == pytest.approx(-np.mean(np.log(probability)) + ridge)
-
-    def test_questions_without_an_answer_do_not_count(self) -> None:
-        asked = made_up(15, seed=4)
-        more = [*asked[:7], without_answer(asked[0]), *asked[7:], without_answer(asked[1])]
-        for weights in (np.zeros(5), TRUE_WEIGHTS):
-            assert calibration._Choices.of(more).loss(weights)[0] == pytest.approx(
-                calibration._Choices.of(asked).loss(weights)[0]
-            )
 
 
 class TestPresence:

@@ -1,0 +1,89 @@
+"""Which of the proposed crystals is the sample: a conditional logit over all that is seen of them.
+
+Candidates of one task compete (`search.choice`), by how they fit, by how like their patterns are in
+the learned space, by how unlike the exchanged elements are, and by whether atoms have room.
+`generator/ranker.json` says how the coefficients were made.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.candidate import Candidate, Task
+from generator.contacts import closest_contact
+from generator.lines import lines_for
+from indexer.learned import LearnedChannel
+from search.profile_fit import fit_profiles
+
+FEATURES = (
+    "misfit",
+    "unexplained",
+    "lacking",
+    "zero_shift",
+    "dissimilarity",
+    "crowding",
+    "volume",
+    "electronegativity",
+    "radius",
+    "group",
+)
+
+_FLOAT = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CandidateRanker:
+    """Coefficients of `FEATURES`, in that order."""
+
+    weights: tuple[float, ...]
+
+    @classmethod
+    @cache
+    def shipped(cls) -> CandidateRanker:
+        """The coefficients that come with Braggle."""
+        content = json.loads((files("generator") / "ranker.json").read_text())
+        return cls(tuple(content["weights"][name] for name in FEATURES))
+
+    def ranked(self, task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The candidates with their scores and features, best first."""
+        if not candidates:
+            return []
+        seen = features(task, candidates)
+        score = seen @ np.asarray(self.weights)
+        return [
+            replace(
+                candidates[i],
+                score=float(score[i]),
+                features=dict(zip(FEATURES, seen[i].tolist(), strict=True)),
+            )
+            for i in np.argsort(-score, kind="stable")
+        ]
+
+
+def features(task: Task, candidates: Sequence[Candidate]) -> _FLOAT:
+    """What the choice goes by, each of order one. Shape (n, len(FEATURES))."""
+    prepared = task.prepared
+    crystals = [one.crystal for one in candidates]
+    lines = lines_for(task, crystals)
+    fits = fit_profiles(prepared, lines)
+    channel = LearnedChannel()
+    similar = channel.embed_lines(lines) @ channel.embed_pattern(prepared)[0]
+    own = np.array([[one.features.get(name, 0.0) for name in FEATURES] for one in candidates])
+    return np.column_stack(
+        [
+            np.arccos(np.clip([one.correlation for one in candidates], 0.0, 1.0)),
+            1.0 - fits.explained,
+            fits.lacking,
+            (10 * np.array([one.zero_shift_deg for one in candidates])) ** 2,
+            1.0 - similar,
+            [max(1.0 - closest_contact(one), 0.0) for one in crystals],
+            own[:, FEATURES.index("volume") :],
+        ]
+    )

@@ -1,0 +1,75 @@
+"""Proposed structures as a JSON document and as CIFs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from data.canonical import space_group_symbol
+from data.cif import write_cif
+from data.errors import BraggleError
+from generator.solver import Proposal, Solution
+
+
+def solution_answer(solution: Solution, files: dict[int, str] | None = None) -> dict[str, Any]:
+    """The document of `braggle generate --json`. Lengths in Å, angles in degrees.
+
+    Args:
+        solution: what was proposed.
+        files: CIF of each proposal, by rank.
+    """
+    pattern = solution.query
+    return {
+        "query": {
+            "file": pattern.name,
+            "points": len(pattern),
+            "formula": solution.formula,
+            "warnings": list(solution.warnings),
+        },
+        "engines": list(solution.engines),
+        "proposals": [_proposal(one, (files or {}).get(one.rank)) for one in solution.proposals],
+        "timings_ms": dict(solution.timings_ms),
+    }
+
+
+def write_cifs(solution: Solution, folder: Path) -> dict[int, str]:
+    """A CIF of each proposal in a folder; their paths by rank.
+
+    Raises:
+        BraggleError: a file cannot be written.
+    """
+    files = {}
+    for one in solution.proposals:
+        path = folder / f"{one.rank:02d}-{solution.formula}.cif"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            path.write_text(write_cif(one.candidate.crystal, name=path.stem), "utf-8")
+        except OSError as error:
+            raise BraggleError(f"{path}: cannot be written: {error.strerror}") from error
+        files[one.rank] = str(path)
+    return files
+
+
+def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:
+    crystal = one.candidate.crystal
+    template = one.template
+    return {
+        "rank": one.rank,
+        "proposer": one.candidate.proposer,
+        "template": None
+        if template is None
+        else {"id": template.id, "formula": template.formula, "names": list(template.names)},
+        "space_group": space_group_symbol(crystal.space_group_number),
+        "cell": dict(zip(("a", "b", "c", "alpha", "beta", "gamma"), crystal.cell, strict=True)),
+        "atoms": len(crystal),
+        "probability": one.probability,
+        "score": one.candidate.score,
+        "features": dict(one.candidate.features),
+        "copies": one.copies,
+        "fit": {
+            "rwp_percent": one.rwp_percent,
+            "correlation": one.candidate.correlation,
+            "zero_shift_deg": one.candidate.zero_shift_deg,
+        },
+        "cif": file,
+    }
