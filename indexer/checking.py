@@ -27,6 +27,7 @@ from indexer.schema import (
     vectors_table,
 )
 from indexer.tables import Reader
+from indexer.templates.storage import holds_templates, known_templates
 from indexer.vectors import VectorIndex, cached_index, make_index, read_vectors, save_index
 
 CANARIES = 16
@@ -86,6 +87,8 @@ def verify(path: Path, published: Published, reader: Reader) -> VerifyReport:
         checks.extend(_structure(reader, published))
         checks.extend(_index(path, reader, published, one) for one in published.channels)
         checks.append(_lines(reader, published))
+        if holds_templates(reader):
+            checks.append(_members_agree(reader))
     except LibraryError as error:
         checks.append(Check("readable", ok=False, detail=str(error)))
     return VerifyReport(str(path), published.version, published.entries, tuple(checks))
@@ -124,6 +127,8 @@ def _structure(reader: Reader, published: Published) -> Iterator[Check]:
     )
     for channel in published.channels:
         yield _vectors(reader, channel, ids)
+    if holds_templates(reader):
+        yield _templates(reader, ids)
 
 
 def _vectors(reader: Reader, channel: ChannelStamp, ids: pa.Array) -> Check:
@@ -136,6 +141,32 @@ def _vectors(reader: Reader, channel: ChannelStamp, ids: pa.Array) -> Check:
     if any(made_by[column] != value for column, value in stamp.items()):
         return Check(name, ok=False, detail="made by another version of the channel")
     return Check(name, ok=True, detail=f"{len(table)} of version {channel.version}")
+
+
+def _templates(reader: Reader, ids: pa.Array) -> Check:
+    from indexer.templates.verifying import without_members
+
+    templates = known_templates(reader)
+    bad = without_members(templates, _rows(ids))
+    detail = f"{len(templates) - len(bad)} of {len(templates)} have the members that make them"
+    return Check("templates", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
+
+
+def _members_agree(reader: Reader) -> Check:
+    """Members of some templates, asked anew."""
+    from indexer.templates.verifying import without_agreement, without_members
+
+    rows = _rows(reader.table(ENTRIES, ["id"])["id"])
+    templates = known_templates(reader)
+    known_bad = without_members(templates, rows)
+    whole = [one for one in templates if one.id not in known_bad]
+    asked, bad = without_agreement(reader, whole, rows)
+    detail = f"{asked - len(bad)} of {asked} agree with their members"
+    return Check("template members", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
+
+
+def _rows(ids: pa.Array | pa.ChunkedArray) -> dict[str, int]:
+    return {entry_id: row for row, entry_id in enumerate(ids.to_pylist())}
 
 
 def _index(path: Path, reader: Reader, published: Published, channel: ChannelStamp) -> Check:

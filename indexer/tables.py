@@ -30,7 +30,7 @@ class Reader:
         self._path = path
         self._datasets: dict[str, Any] = {}
         for name, table in versions.items():
-            with self._damage(name):
+            with self.damage(name):
                 uri = str(path / TABLES / f"{name}.lance")
                 dataset = lance.dataset(uri, version=table.version)
                 rows = dataset.count_rows()
@@ -43,27 +43,32 @@ class Reader:
 
     def table(self, name: str, columns: Sequence[str]) -> pa.Table:
         """Columns of a whole table, in row order."""
-        with self._damage(name):
+        with self.damage(name):
             return self._datasets[name].to_table(columns=list(columns))
 
     def batches(
         self, name: str, columns: Sequence[str], rows: int = 8192
     ) -> Iterator[pa.RecordBatch]:
         """The same, at most so many rows at a time."""
-        with self._damage(name):
+        with self.damage(name):
             yield from self._datasets[name].to_batches(columns=list(columns), batch_size=rows)
 
     def take(
         self, name: str, rows: NDArray[np.int64] | Sequence[int], columns: Sequence[str]
     ) -> pa.Table:
         """Some rows, in the order given."""
-        with self._damage(name):
+        with self.damage(name):
             return self._datasets[name].take(list(map(int, rows)), columns=list(columns))
 
     def where(self, name: str, condition: str, columns: Sequence[str]) -> pa.Table:
         """Rows that meet a condition, in row order."""
-        with self._damage(name):
+        with self.damage(name):
             return self._datasets[name].to_table(columns=list(columns), filter=condition)
+
+    def metadata(self, name: str) -> dict[bytes, bytes]:
+        """What the columns of a table are said to be; nothing for a table that is not there."""
+        dataset = self._datasets.get(name)
+        return {} if dataset is None else dict(dataset.schema.metadata or {})
 
     def files(self) -> list[str]:
         """The data files of all tables, as paths in the library."""
@@ -74,7 +79,8 @@ class Reader:
             for file in fragment.data_files()
         ]
 
-    def _damage(self, name: str) -> AbstractContextManager[None]:
+    def damage(self, name: str) -> AbstractContextManager[None]:
+        """Errors met while a table's content is used as one clear line that names the table."""
         return _as_damage(self._path, name)
 
 

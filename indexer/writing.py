@@ -36,6 +36,12 @@ from indexer.schema import (
     vectors_table,
 )
 from indexer.tables import Reader, Writer
+from indexer.templates.storage import (
+    TEMPLATES,
+    TEMPLATES_SCHEMA,
+    holds_templates,
+    known_templates,
+)
 from indexer.vectors import drop_old_indexes, vector_rows
 
 Progress = Callable[[int, int | None, str], None]
@@ -73,8 +79,8 @@ def write(
 ) -> Change:
     """Add records to the library at `path`, or make its content anew, and publish the result.
 
-    Vectors that another version of a channel made are made again from the stored lines. When
-    nothing changes, nothing is published.
+    Vectors that another version of a channel made are made again from the stored lines, and so are
+    templates that are missing or of another make. When nothing changes, nothing is published.
 
     Raises:
         LibraryError: the folder cannot be written to, someone else is writing, nothing could be
@@ -97,9 +103,8 @@ def write(
                 writing.take(chunk)
                 done += chunk.read
                 report(done, total, "crystals")
-        report(0, 1, "checking")
         try:
-            change = writing.finish(1 + (last.version if last else 0))
+            change = writing.finish(1 + (last.version if last else 0), report)
         except OSError as error:
             raise LibraryError(
                 f"{path}: the new version cannot be written ({error}); the one before it stays"
@@ -128,8 +133,10 @@ class _Writing:
         self.ids: set[str] = set()
         self.keys: set[tuple[str, str, str]] = set()
         self.changed = self.base is None
+        self.templates_up_to = 0
         if self.base is None:
             self.writer.start(ENTRIES, ENTRIES_SCHEMA)
+            self.writer.start(TEMPLATES, TEMPLATES_SCHEMA)
             self.writer.start(SOURCES, SOURCES_SCHEMA)
             for stamp in self.stamps:
                 self.writer.start(vectors_table(stamp.id), vectors_schema(stamp.dimension))
@@ -151,6 +158,12 @@ class _Writing:
         self.keys.update(zip(*(column.to_pylist() for column in keys.columns), strict=True))
         self.writer.rewind(ENTRIES, base.tables[ENTRIES])
         self.writer.rewind(SOURCES, base.tables[SOURCES])
+        if holds_templates(reader):
+            self.writer.rewind(TEMPLATES, base.tables[TEMPLATES])
+            self.templates_up_to = base.entries
+        else:
+            self.changed = True
+            self.writer.start(TEMPLATES, TEMPLATES_SCHEMA)
         for channel, stamp in zip(self.channels, self.stamps, strict=True):
             name = vectors_table(stamp.id)
             if stamp in base.channels:
@@ -191,7 +204,7 @@ class _Writing:
         if rows >= BATCH_ROWS or size >= BATCH_BYTES:
             self._flush()
 
-    def finish(self, version: int) -> Change:
+    def finish(self, version: int, report: Progress) -> Change:
         """Write the rest, check the whole, and make it what readers see."""
         self._flush()
         change = Change(self.added, self.merged, self.known, tuple(self.problems))
@@ -206,6 +219,8 @@ class _Writing:
                     else "name a source that holds crystals"
                 )
             )
+        self._collect_templates(report)
+        report(0, 1, "checking")
         tables = self.writer.versions()
         published = Published(
             version=version,
@@ -236,6 +251,22 @@ class _Writing:
         self.writer.append(SOURCES, sources)
         for channel, stamp in zip(self.channels, self.stamps, strict=True):
             self._embed(channel, stamp, entries)
+
+    def _collect_templates(self, report: Progress) -> None:
+        if self.templates_up_to == len(self.ids):
+            return
+        from indexer.templates.collecting import collected, extended
+
+        reader = Reader(self.path, self.writer.versions())
+
+        def advance(done: int, total: int) -> None:
+            report(done, total, "templates")
+
+        if self.templates_up_to == 0:
+            rows = collected(reader, advance)
+        else:
+            rows = extended(reader, known_templates(reader), self.templates_up_to, advance)
+        self.writer.append(TEMPLATES, rows)
 
     def _embed(self, channel: AnyChannel, stamp: ChannelStamp, entries: pa.Table) -> None:
         if entries.num_rows == 0:

@@ -11,6 +11,7 @@ import typer
 
 from service.commands.options import Json, LibraryName, verb
 from service.commands.search import open_library
+from service.commands.templates import templates
 from service.terminal import complain, emit, progress_bar, say, show
 
 if TYPE_CHECKING:
@@ -152,16 +153,18 @@ def verify(*, library: LibraryName = None, json: Json = False) -> None:
 @app.command()
 @verb
 def maintain(*, library: LibraryName = None, json: Json = False) -> None:
-    """Make vectors anew that an earlier version of a channel made."""
+    """Make vectors and templates anew that are missing or of an earlier make."""
     opened = open_library(library)
     with progress_bar() as progress:
         changed = opened.add([], progress=progress)
     if json:
         emit({"path": str(changed.path), "version": changed.version, "before": opened.version})
     elif changed.version == opened.version:
-        show(f"{changed.path}: every vector is of the channels as they are; nothing to do")
+        show(f"{changed.path}: every vector and template is as it is made now; nothing to do")
     else:
-        show(f"{changed.path}: vectors made anew in version {changed.version}")
+        show(
+            f"{changed.path}: vectors and templates brought up to date in version {changed.version}"
+        )
 
 
 @app.command("map")
@@ -187,6 +190,9 @@ def draw_map(
         return
     what = f"a sample of {len(drawn.entries)} of" if drawn.is_sample else "all"
     show(f"Map of {what} {drawn.total} entries of {drawn.library} written to {out}")
+
+
+app.command()(templates)
 
 
 def _map_answer(drawn: LibraryMap, out: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from data.errors import LibraryError, QueryError
 from data.lines import Lines
 from data.radiation import CU_KA, Radiation
 from indexer import Library
+from indexer.templates.shapes import KINDS
 from search.templates import STRAINS, NearTemplate, TemplateFinder
 from tests.indexer.templates.planted import isotypes, loner, type_of
 from tests.indexer.templates.test_library import forget_templates
@@ -118,9 +119,9 @@ def test_the_likeness_is_the_best_cosine_by_brute_force(
     found = {one.template.id: one for one in finder.nearest_templates(asked, 99)}
     assert set(found) == {one.id for one in library.templates}
     for template in library.templates:
+        rows = [library.row(member) for member in template.members]
         answers = [blurred_by_hand(template.pattern.astype(float))]
-        for member in template.members:
-            answers.append(stick_pattern(library.lines[library.row(member)], 1.0))
+        answers += [stick_pattern(library.lines[row], 1.0) for row in rows]
         cosines = np.array(questions) @ np.array(answers).T
         near = found[template.id]
         assert near.similarity == pytest.approx(cosines.max(), abs=1e-3)
@@ -133,8 +134,8 @@ def test_kinds_and_counts(finder: TemplateFinder, library: Library) -> None:
     entry = library.entry(0)
     assert len(finder.nearest_templates(entry, 99)) == 6
     assert len(finder.nearest_templates(entry, 1)) == 1
-    for kind in ("global", "local"):
-        found = finder.nearest_templates(entry, 99, kind=kind)  # type: ignore[arg-type]
+    for kind in KINDS:
+        found = finder.nearest_templates(entry, 99, kind=kind)
         assert [one.template.kind for one in found] == [kind] * 3
     with pytest.raises(QueryError, match="0 templates are no answer; ask for at least 1"):
         finder.nearest_templates(entry, 0)

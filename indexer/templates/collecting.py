@@ -1,0 +1,117 @@
+"""The templates of a library's entries, all of them anew or those that additions bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from data.canonical import Standard
+from indexer.schema import CRYSTAL_COLUMNS, ENTRIES, LINES_COLUMNS, crystal_of, lines_table_of
+from indexer.tables import Reader
+from indexer.templates.grouping import Group, found, grow
+from indexer.templates.pattern import patterns_of, strongest
+from indexer.templates.storage import TEMPLATES_SCHEMA, log
+from indexer.templates.structure import structure_of
+from indexer.templates.template import Template
+
+BLOCK_ROWS = 1024
+"""Entries that are looked at together, in whole intervals."""
+
+Advance = Callable[[int, int], None]
+
+
+def collected(reader: Reader, advance: Advance) -> pa.Table:
+    """Rows of the templates of all entries, the same in whatever order the entries come.
+
+    Args:
+        reader: of the entries.
+        advance: called with how many entries are done, of how many.
+    """
+    intervals = strongest_intervals(reader)
+    made: list[Template] = []
+    for group in _told(reader, intervals, np.unique(intervals), advance):
+        made.extend(grow(group, found(group)))
+    return log([], made)
+
+
+def extended(
+    reader: Reader, known: Sequence[Template], first_row: int, advance: Advance
+) -> pa.Table:
+    """Rows that entries from `first_row` on add to the templates of those before.
+
+    Nothing that was known changes: templates get members, and new ones are founded.
+    """
+    intervals = strongest_intervals(reader)
+    before: dict[int, list[Template]] = {}
+    for template in known:
+        before.setdefault(template.interval, []).append(template)
+    rows = []
+    for group in _told(reader, intervals, np.unique(intervals[first_row:]), advance):
+        own = before.get(group.interval, [])
+        rows.append(log(own, grow(group, own)))
+    return pa.concat_tables(rows) if rows else TEMPLATES_SCHEMA.empty_table()
+
+
+def strongest_intervals(reader: Reader) -> NDArray[np.int64]:
+    """The interval of each entry's strongest peak; -1 where it has none. Shape (entries,)."""
+    batches = reader.batches(ENTRIES, LINES_COLUMNS, BLOCK_ROWS)
+    parts = [strongest(patterns_of(lines_table_of([batch]))) for batch in batches]
+    return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def groups_of(
+    reader: Reader, rows_by_interval: Sequence[tuple[int, NDArray[np.int64]]]
+) -> Iterator[Group]:
+    """Entries as templates look at them, an interval at a time.
+
+    Args:
+        reader: of the entries.
+        rows_by_interval: intervals, and which of their entries are wanted.
+    """
+    waiting: list[tuple[int, NDArray[np.int64]]] = []
+    for one in rows_by_interval:
+        waiting.append(one)
+        if sum(len(rows) for _, rows in waiting) >= BLOCK_ROWS:
+            yield from _read(reader, waiting)
+            waiting.clear()
+    yield from _read(reader, waiting)
+
+
+def _told(
+    reader: Reader, intervals: NDArray[np.int64], wanted: NDArray[np.int64], advance: Advance
+) -> Iterator[Group]:
+    """The groups of the wanted intervals; each is reported after it was used."""
+    parts = [(int(one), np.flatnonzero(intervals == one)) for one in wanted if one >= 0]
+    total, done = sum(len(rows) for _, rows in parts), 0
+    # Several threads add up in another order, and k-means would not always give the same.
+    with threadpool_limits(1):
+        for group in groups_of(reader, parts):
+            yield group
+            done += len(group.ids)
+            advance(done, total)
+
+
+def _read(reader: Reader, parts: Sequence[tuple[int, NDArray[np.int64]]]) -> Iterator[Group]:
+    if not parts:
+        return
+    rows = np.concatenate([rows for _, rows in parts])
+    table = reader.take(ENTRIES, rows, ["id", *CRYSTAL_COLUMNS, *LINES_COLUMNS])
+    patterns = patterns_of(lines_table_of(table.to_batches()))
+    entries = table.select(["id", *CRYSTAL_COLUMNS]).to_pylist()
+    first = 0
+    for interval, own in parts:
+        order = sorted(range(first, first + len(own)), key=lambda row: str(entries[row]["id"]))
+        first += len(own)
+        yield Group(
+            interval,
+            tuple(entries[row]["id"] for row in order),
+            patterns[order],
+            tuple(
+                structure_of(Standard.from_stored(crystal_of(entries[row])).primitive)
+                for row in order
+            ),
+        )
