@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from data.canonical import Standard
@@ -33,6 +32,8 @@ def rms_distance(
     """
     if one.composition.keys() != other.composition.keys():
         return None
+    if len(_primitive(one)) != len(_primitive(other)):
+        return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         matcher: Any = _matcher(tolerances)
@@ -40,15 +41,24 @@ def rms_distance(
     return None if found is None else float(found[0])
 
 
-def grouped(crystals: Sequence[Crystal]) -> list[int]:
-    """For each crystal the first of the same structure, itself where it is the first."""
-    first: list[int] = []
-    for i, crystal in enumerate(crystals):
-        same = (j for j in sorted(set(first)) if rms_distance(crystals[j], crystal) is not None)
-        first.append(next(same, i))
-    return first
+def same_structure(
+    one: Crystal, other: Crystal, tolerances: tuple[float, float, float] = STRICT
+) -> bool:
+    """Whether two structures are one, as `rms_distance` says, but several times faster.
+
+    Their primitive cells are Niggli-reduced already, and are not reduced again.
+    """
+    if one.composition.keys() != other.composition.keys():
+        return False
+    mine, theirs = _primitive(one), _primitive(other)
+    if len(mine) != len(theirs):
+        return False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(_matcher(tolerances).fit(mine, theirs, skip_structure_reduction=True))
 
 
+@lru_cache(maxsize=256)
 def _primitive(crystal: Crystal) -> Structure:
     return to_pymatgen(Standard.from_stored(crystal).primitive)
 

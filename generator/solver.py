@@ -15,7 +15,7 @@ from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from generator.candidate import Candidate, Proposer, Task
 from generator.lines import lines_for
-from generator.matching import rms_distance
+from generator.matching import same_structure
 from generator.pool import MouldPool
 from generator.ranking import CandidateRanker
 from generator.substitution import SubstitutionEngine
@@ -223,7 +223,7 @@ def structures(ranked: Sequence[Candidate], most: int) -> list[list[int]]:
         for members in groups:
             theirs = ranked[members[0]].crystal
             swollen = (mine.volume_angstrom3 / len(mine)) / (theirs.volume_angstrom3 / len(theirs))
-            if abs(np.log(swollen)) < SAME_VOLUME and rms_distance(theirs, mine) is not None:
+            if abs(np.log(swollen)) < SAME_VOLUME and same_structure(theirs, mine):
                 members.append(i)
                 break
         else:

@@ -34,7 +34,7 @@ class LearnedChannel:
     """Patterns and `Lines`: one network reads the profiles of both."""
 
     id: str = "learned"
-    version: str = "1"
+    version: str = "2"
     dimension: int = DIMENSION
 
     @property
@@ -60,7 +60,7 @@ class AtomsChannel:
     """Patterns as `LearnedChannel` has them, and atoms and lattice in the same space."""
 
     id: str = "atoms"
-    version: str = "1"
+    version: str = "2"
     dimension: int = DIMENSION
 
     @property

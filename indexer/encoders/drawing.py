@@ -59,13 +59,13 @@ class Laboratory:
     fwhm_deg: tuple[float, float] = (0.06, 0.3)
     counts: tuple[float, float] = (80.0, 20_000.0)
     background: tuple[float, float] = (0.003, 0.5)
-    strain_decades: tuple[float, float] = (-3.5, -1.7)
+    strain_decades: tuple[float, float] = (-3.5, -1.8)
     largest_strain: float = 0.03
     shift_deg: float = 0.04
-    texture: float = 0.8
+    texture: float = 0.6
     line_error: float = 0.5
-    impurity: float = 0.6
-    impure: float = 0.7
+    impurity: float = 0.5
+    impure: float = 0.5
     missing: float = 0.03
     start_deg: tuple[float, float] = (3.0, 20.0)
     end_deg: tuple[float, float] = (55.0, 97.0)
