@@ -11,8 +11,8 @@ from indexer.physical import PhysicalChannel
 from service.bench.stages import EXHAUSTIVE, ONE_VECTOR
 
 LEFT, PANEL, BETWEEN, RIGHT = 52, 220, 40, 24
-TOP, HEIGHT, BOTTOM = 84, 230, 58
-"""Sizes in pixels; what the curves are stands above the panels."""
+TOP, HEIGHT, BOTTOM, COLUMNS = 84, 180, 62, 3
+"""Sizes in pixels, and panels side by side; what the curves are stands above the panels."""
 
 HIT = "hit@10"
 TITLE = "Truth among the first 10 of a first stage alone, in % of queries"
@@ -20,7 +20,11 @@ PANELS = {
     "cells": "cells moved, spread in %",
     "noise": "noise, % of the highest count",
     "impurity": "impurity, % of the intensity",
+    "texture": "simulated: texture, spread of ln r",
+    "start": "range cut below, ° 2θ",
 }
+ANEW = "texture"
+"""What begins with patterns of its own; the others begin with those as measured."""
 CURVES = {
     LearnedChannel.id: ("k1", "learned"),
     PhysicalChannel.id: ("k2", "physical"),
@@ -51,15 +55,15 @@ class _Curve:
 
 
 def robustness_svg(result: Mapping[str, Any]) -> str:
-    """A panel for moved cells, one for noise and one for an impurity.
+    """A panel for each of `PANELS`.
 
-    Noise and impurity begin at the patterns as measured, which are the cells as stored.
+    All but texture begin at the patterns as measured, which are the cells as stored.
 
     Args:
         result: of `bench_robustness`.
     """
-    width = LEFT + len(PANELS) * PANEL + (len(PANELS) - 1) * BETWEEN + RIGHT
-    height = TOP + HEIGHT + BOTTOM
+    width = LEFT + COLUMNS * PANEL + (COLUMNS - 1) * BETWEEN + RIGHT
+    height = TOP + -(-len(PANELS) // COLUMNS) * (HEIGHT + BOTTOM)
     shown = {name: of for name, of in CURVES.items() if name in result["stages"]}
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     parts = [
@@ -74,7 +78,9 @@ def robustness_svg(result: Mapping[str, Any]) -> str:
             _Curve(colour, _points(result["conditions"], condition, stage))
             for stage, (colour, _) in shown.items()
         ]
-        parts += _panel(LEFT + place * (PANEL + BETWEEN), title, curves, numbered=place == 0)
+        row, column = divmod(place, COLUMNS)
+        corner = (LEFT + column * (PANEL + BETWEEN), TOP + row * (HEIGHT + BOTTOM))
+        parts += _panel(corner, title, curves, numbered=column == 0)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -85,9 +91,13 @@ def _points(
         row["level"]: 100 * row["strict"][stage][HIT]
         for row in rows
         if row["strict"][stage]
-        and (row["condition"] == condition or (row["condition"], row["level"]) == ("cells", 0.0))
+        and (row["condition"] == condition or (condition != ANEW and _is_as_measured(row)))
     }
     return sorted(found.items())
+
+
+def _is_as_measured(row: Mapping[str, Any]) -> bool:
+    return (row["condition"], row["level"]) == ("cells", 0.0)
 
 
 def _legend(curves: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -99,11 +109,14 @@ def _legend(curves: Sequence[tuple[str, str]]) -> Iterator[str]:
         x += 33 + 7 * len(name) + 24
 
 
-def _panel(left: float, title: str, curves: Sequence[_Curve], *, numbered: bool) -> Iterator[str]:
+def _panel(
+    corner: tuple[float, float], title: str, curves: Sequence[_Curve], *, numbered: bool
+) -> Iterator[str]:
     """0 to 100 % against the levels that were measured; `numbered` names the percents."""
+    left, top = corner
     levels = sorted({level for curve in curves for level, _ in curve.points})
     last = levels[-1] if levels and levels[-1] > 0 else 1.0
-    bottom = TOP + HEIGHT
+    bottom = top + HEIGHT
 
     def x(level: float) -> float:
         return left + PANEL * level / last

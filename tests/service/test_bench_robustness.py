@@ -211,8 +211,8 @@ class TestDrawing:
         curves = [
             one for one in root.iter(f"{space}path") if one.attrib["class"].startswith("curve")
         ]
-        # Four in the legend, and four in each of three panels.
-        assert [one.attrib["class"] for one in curves] == 4 * [
+        # Four in the legend, and four in each of five panels.
+        assert [one.attrib["class"] for one in curves] == 6 * [
             "curve k1", "curve k2", "curve k2 one", "curve k3",
         ]  # fmt: skip
         texts = [one.text for one in root.iter(f"{space}text")]
@@ -242,10 +242,11 @@ class TestDrawing:
             ],
         }
         svg = robustness_svg(bare)
-        assert svg.count('class="curve k3"') == 4
+        assert svg.count('class="curve k3"') == 6
         assert "learned" not in svg
-        # One in the legend, four for cells and for noise, and where an impurity begins.
-        assert svg.count("<circle") == 1 + 4 + 4 + 1
+        # One in the legend, four for cells, noise and texture, where an impurity begins, and
+        # where a range begins and at two cuts.
+        assert svg.count("<circle") == 1 + 4 + 4 + 4 + 1 + 3
 
 
 class TestCommand:
