@@ -31,6 +31,8 @@ CONSIDERED = 120
 MOST_ATOMS = 400
 Q_MAX_INV_ANGSTROM = 7.5
 """Patterns are fitted up to here."""
+CONVINCING = 0.75
+"""A best correlation below this is said to be poor."""
 SAME_VOLUME = 0.15
 """Candidates whose volumes an atom differ by more are not compared: they are two structures."""
 
@@ -148,12 +150,19 @@ class Solver:
         report(len(engines), len(engines) + 1, "ranking")
         begun = perf_counter()
         proposals = self._drawn(whole, task, self._grouped(task, found, samples))
-        timings["ranking"] = 1e3 * (perf_counter() - begun)
-        report(len(engines) + 1, len(engines) + 1, "ranking")
         warnings = pattern.warnings
         if task.is_late:
             late = f"the time limit of {time_limit_s:g} s was reached: not all may have been tried"
             warnings = (*warnings, late)
+        closest = max(one.candidate.correlation for one in proposals)
+        if closest < CONVINCING:
+            poor = (
+                f"the best proposal describes the pattern poorly (r {closest:.2f}): the structure "
+                "type may not be in the library, or the formula not be right"
+            )
+            warnings = (*warnings, poor)
+        timings["ranking"] = 1e3 * (perf_counter() - begun)
+        report(len(engines) + 1, len(engines) + 1, "ranking")
         return Solution(
             pattern,
             on_axis(whole, whole.background),

@@ -6,12 +6,13 @@ import base64
 import json
 import os
 import tempfile
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 from numpy.typing import NDArray
 
@@ -29,10 +30,24 @@ def trusted_asset(package: str, name: str) -> Markup:
 
 
 def template_environment() -> Environment:
-    """Templates that escape what they are given and refuse what they are not."""
-    return Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    """Templates that escape what they are given and refuse what they are not.
+
+    They may extend and import those of the folder `service/assets`.
+    """
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=FunctionLoader(partial(asset, "service")),
     )
+    environment.filters["grouped"] = _grouped
+    return environment
+
+
+def _grouped(number: int) -> str:
+    """Digits by threes: "14 190"."""
+    return f"{number:,}".replace(",", "\N{THIN SPACE}")
 
 
 def script_json(document: object) -> Markup:

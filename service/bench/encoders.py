@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import gemmi
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -35,7 +36,6 @@ METAL_ORGANIC_ATOMS = 100
 """Of the primitive cell at most, as in hMOF-100."""
 BATCH = 256
 SEED = 11
-NOT_METALS = (1, 2, 5, 6, 7, 8, 9, 10, 14, 15, 16, 17, 18, 33, 34, 35, 36, 52, 53, 54, 85, 86)
 
 ORDINARY = replace(
     Laboratory(),
@@ -149,8 +149,8 @@ def _metal_organic(pack: Pack, rng: torch.Generator) -> _HeldOut | None:
     number = pack.atomic_number.long()
     carbon, metal = (torch.zeros(len(pack), dtype=torch.bool, device=pack.device) for _ in "cm")
     carbon[owner[number == 6]] = True
-    nonmetals = torch.tensor(NOT_METALS, device=pack.device)
-    metal[owner[~torch.isin(number, nonmetals)]] = True
+    metals = torch.tensor([gemmi.Element(z).is_metal for z in range(119)], device=pack.device)
+    metal[owner[metals[number]]] = True
     chosen = carbon & metal & (counts <= METAL_ORGANIC_ATOMS)
     held_out = _shuffled(pack.held_out_rows[chosen[pack.held_out_rows]], rng)
     if not len(held_out):

@@ -27,9 +27,7 @@ SHOWN_NAMES = 3
 
 def render(drawn: LibraryMap) -> str:
     """One HTML document; it loads nothing from anywhere."""
-    environment = template_environment()
-    environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", "\N{THIN SPACE}")
-    template = environment.from_string(asset("service.map", "map.html"))
+    template = template_environment().from_string(asset("service.map", "map.html"))
     kept = drawn.layout.neighbours_kept
     return template.render(
         name=Path(drawn.library).name,

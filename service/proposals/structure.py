@@ -15,6 +15,8 @@ BOND = 1.14
 MOST_ATOMS = 600
 """Drawn; of larger cells, only those inside the cell."""
 ON_THE_EDGE = 1e-3
+SAME_ANGSTROM = 0.4
+"""Atoms closer than this share a site."""
 
 
 def drawn_cell(crystal: Crystal) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def drawn_cell(crystal: Crystal) -> dict[str, Any]:
             [symbol, *np.round(position, 3).tolist(), round(float(radius), 2)]
             for symbol, position, radius in zip(symbols, at, radii, strict=True)
         ],
-        "bonds": _bonds(at, radii).tolist(),
+        "bonds": _bonds(at, radii, symbols).tolist(),
         "corners": np.round((corners - 0.5) @ crystal.lattice, 3).tolist(),
         "edges": edges,
     }
@@ -58,7 +60,13 @@ def _with_faces(crystal: Crystal) -> tuple[NDArray[np.float64], NDArray[np.int64
     return np.array(places), np.array(owners)
 
 
-def _bonds(at: NDArray[np.float64], radii: NDArray[np.float64]) -> NDArray[np.int64]:
+def _bonds(
+    at: NDArray[np.float64], radii: NDArray[np.float64], symbols: list[str]
+) -> NDArray[np.int64]:
+    """Pairs of atoms that touch; of metals only where there is nothing else. Shape (m, 2)."""
     distance = np.linalg.norm(at[:, None] - at[None], axis=2)
-    near = (distance < BOND * (radii[:, None] + radii[None])) & (distance > 0.4)
+    near = (distance < BOND * (radii[:, None] + radii[None])) & (distance > SAME_ANGSTROM)
+    metal = np.array([gemmi.Element(symbol).is_metal for symbol in symbols])
+    if not metal.all():
+        near &= ~(metal[:, None] & metal[None])
     return np.argwhere(np.triu(near, 1))

@@ -31,9 +31,7 @@ CLASSES = ("metal", "ring", "non-metal")
 def render(listing: Listing) -> str:
     """One HTML document of the first `SHOWN` templates; it loads nothing from anywhere."""
     listing = replace(listing, rows=listing.rows[:SHOWN])
-    environment = template_environment()
-    environment.filters["grouped"] = lambda number: f"{number:,}".replace(",", "\N{THIN SPACE}")
-    template = environment.from_string(asset("service.templates", "templates.html"))
+    template = template_environment().from_string(asset("service.templates", "templates.html"))
     return template.render(
         name=Path(listing.library).name,
         listing=listing,

@@ -59,6 +59,13 @@ def test_the_structure_comes_first_and_its_copies_count_once(solver: Solver) -> 
     assert {"prepare", "substitution", "ranking"} == set(solution.timings_ms)
 
 
+def test_what_describes_the_pattern_poorly_is_said_to(solver: Solver) -> None:
+    good = solver.solve(measured(CASSITERITE), {"Sn": 1.0, "O": 2.0})
+    poor = solver.solve(measured(crystals.CALCITE), {"Sn": 1.0, "O": 2.0})
+    assert not any("poorly" in warning for warning in good.warnings)
+    assert any("describes the pattern poorly" in warning for warning in poor.warnings)
+
+
 def test_no_more_structures_than_asked_for(solver: Solver) -> None:
     solution = solver.solve(measured(CASSITERITE), {"Sn": 1.0, "O": 2.0}, samples=1)
     assert len(solution.proposals) == 1
