@@ -99,19 +99,21 @@ def choices(library: Library, excluded: set[str], count: int, seed: int) -> Iter
 
 
 def cross_validate(asked: list[Choice]) -> dict[str, float]:
-    """Share of answered tasks whose first candidate is right: by the ranking, out of sample, and
-    by the fit alone.
+    """Share of answered tasks whose first candidate is right: by the ranking, out of sample, by the
+    engine's own score, in whose order the candidates come, and by the fit alone.
     """
-    by_ranking = by_fit = total = 0
+    by_ranking = by_engine = by_fit = total = 0
     for fold in range(FOLDS):
         weights = likeliest_weights([one for i, one in enumerate(asked) if i % FOLDS != fold])
         for seen, right in asked[fold::FOLDS]:
             if right.any():
                 total += 1
                 by_ranking += bool(right[np.argmax(seen @ weights)])
+                by_engine += bool(right[0])
                 by_fit += bool(right[np.argmin(seen[:, 0])])
     return {
         "first_right_percent": round(100 * by_ranking / total, 2),
+        "first_right_by_engine_percent": round(100 * by_engine / total, 2),
         "first_right_by_fit_alone_percent": round(100 * by_fit / total, 2),
     }
 
