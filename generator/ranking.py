@@ -22,17 +22,9 @@ from generator.lines import lines_for
 from indexer.learned import LearnedChannel
 from search.profile_fit import fit_profiles
 
-FEATURES = (
-    "misfit",
-    "unexplained",
-    "lacking",
-    "dissimilarity",
-    "crowding",
-    "volume",
-    "electronegativity",
-    "radius",
-    "group",
-)
+FEATURES = ("misfit", "unexplained", "dissimilarity", "crowding", "exchange")
+LEAST_ANGLE, LEAST_UNEXPLAINED, LEAST_DISSIMILARITY = 0.05, 0.05, 0.03
+"""What a right candidate has of each all the same; differences below do not count."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -74,14 +66,14 @@ def features(task: Task, candidates: Sequence[Candidate]) -> _FLOAT:
     fits = fit_profiles(prepared, lines)
     channel = LearnedChannel()
     similar = channel.embed_lines(lines) @ channel.embed_pattern(prepared)[0]
-    own = np.array([[one.features.get(name, 0.0) for name in FEATURES] for one in candidates])
+    angle = np.arccos(np.clip([one.correlation for one in candidates], 0.0, 1.0))
+    # Logarithms, as errors of unknown size have it: halving a misfit counts alike at any size.
     return np.column_stack(
         [
-            np.arccos(np.clip([one.correlation for one in candidates], 0.0, 1.0)),
-            1.0 - fits.explained,
-            fits.lacking,
-            1.0 - similar,
+            np.log(np.maximum(angle, LEAST_ANGLE)),
+            np.log(1.0 - fits.explained + LEAST_UNEXPLAINED),
+            np.log(np.maximum(1.0 - similar, 0.0) + LEAST_DISSIMILARITY),
             [max(1.0 - closest_contact(one), 0.0) for one in crystals],
-            own[:, FEATURES.index("volume") :],
+            [one.features.get("exchange", 0.0) for one in candidates],
         ]
     )

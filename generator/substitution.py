@@ -24,8 +24,6 @@ SCANNED, FITTED = 600, 150
 """Crystals whose size is tried, the likeliest; and of these, whose cell is fitted."""
 LIKENESS = np.array([1 / 0.6, 1 / 0.25, 1 / 6.0])
 """What a difference of electronegativity, radius in Å and group counts for."""
-VOLUME_SPREAD = 0.08
-"""Relative, of volumes about what atoms say."""
 CHEMISTRY = 0.03
 """What one unit of unlikeness an atom counts for beside the correlation."""
 
@@ -71,15 +69,13 @@ class SubstitutionEngine:
 
     def _candidate(self, made: _Made, fits: CellFits, i: int, score: float) -> Candidate:
         crystal = replace(made.crystal, lattice=fits.lattices[i])
-        swelling = np.log(crystal.volume_angstrom3 / made.crystal.volume_angstrom3)
-        seen = [float((swelling / VOLUME_SPREAD) ** 2), *made.unlike.tolist()]
         return Candidate(
             crystal,
             self.name,
             made.mould.id,
             float(fits.zero_shift_deg[i]),
             float(fits.correlation[i]),
-            dict(zip(("volume", "electronegativity", "radius", "group"), seen, strict=True)),
+            {"exchange": made.unlikely},
             score,
         )
 

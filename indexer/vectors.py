@@ -28,7 +28,7 @@ FLAT_UP_TO = 100_000
 """Entries that are all compared: a few milliseconds, and the fit that follows costs far more."""
 LISTS_A_ROOT = 2
 """Larger indexes are parted into so many times the square root of their entries."""
-PROBED = 1 / 24
+PROBED = 1 / 6
 """Part of the lists that a query reads."""
 TRAINED_ON, ROUNDS = 64, 8
 """Vectors a list that k-means sees, and how often it goes over them."""
