@@ -182,7 +182,7 @@ def write_packed(packed: list[Packed], path: Path) -> None:
     `fractional` (A, 3) in 1/65536; `prototype` (N,), `formula` (N,) and `held_out` (N,).
 
     Raises:
-        BraggleError: nothing to write.
+        BraggleError: nothing to write, or no crystal small enough to have its atoms written.
     """
     if not packed:
         raise BraggleError(f"{path}: no crystal is left to train on; exclude less")
@@ -195,6 +195,12 @@ def write_packed(packed: list[Packed], path: Path) -> None:
     ]
     crystals = [one for one, _ in kept]
     atoms = [one.primitive for one in crystals]
+    known = [one for one in atoms if one is not None]
+    if not known:
+        raise BraggleError(
+            f"{path}: every crystal has more than {MOST_ATOMS} atoms, and none of their atoms are "
+            "packed; add smaller ones"
+        )
     columns = {
         "lattice": np.array([one.lattice for one in crystals], np.float32),
         "space_group": np.array([one.space_group_number for one in crystals], np.uint8),
@@ -207,13 +213,13 @@ def write_packed(packed: list[Packed], path: Path) -> None:
         "primitive": np.array(
             [np.zeros((3, 3)) if one is None else one.lattice for one in atoms], np.float32
         ),
-        "atomic_number": np.concatenate([_numbers(one) for one in atoms if one is not None]),
-        "occupancy": np.concatenate(
-            [np.rint(200 * one.occupancies) for one in atoms if one is not None]
-        ).astype(np.uint8),
-        "fractional": np.concatenate(
-            [np.rint(65536 * one.fractional) for one in atoms if one is not None]
-        ).astype(np.uint16),
+        "atomic_number": np.concatenate([_numbers(one) for one in known]),
+        "occupancy": np.concatenate([np.rint(200 * one.occupancies) for one in known]).astype(
+            np.uint8
+        ),
+        "fractional": np.concatenate([np.rint(65536 * one.fractional) for one in known]).astype(
+            np.uint16
+        ),
         "prototype": np.array([one.prototype for one in crystals], np.uint32),
         "formula": np.array([one.formula for one in crystals]),
         "held_out": np.array([out for _, out in kept]),
