@@ -141,7 +141,7 @@ def test_formulas_are_excluded_however_they_are_written(tmp_path: Path) -> None:
 
 def test_crystals_that_are_all_too_large_are_an_error(tmp_path: Path) -> None:
     whole = packing._packed(ALL["rutile"], None, 1)
-    with pytest.raises(BraggleError, match="large.npz: every crystal has more than 400 atoms"):
+    with pytest.raises(BraggleError, match=r"large\.npz: every crystal has more than 400 atoms"):
         write_packed([whole], tmp_path / "large.npz")
     assert not list(tmp_path.iterdir())
 
