@@ -25,6 +25,7 @@ from generator.pool import MouldPool
 from generator.prototype import prototype
 from generator.solver import Solver
 from generator.substitution import SubstitutionEngine, assignments
+from indexer.encoders.packing import formulas_in
 from indexer.learned import LearnedChannel
 from indexer.library import Library
 from service.bench.cases import find_cases, truth_of
@@ -78,6 +79,7 @@ def bench_solve(
     *,
     queries: Path | None = None,
     simulated: int = 0,
+    formulas: Path | None = None,
     max_atoms: int = 20,
     samples: int = 20,
     advance: Advance | None = None,
@@ -93,6 +95,7 @@ def bench_solve(
         library: whose crystals may be made use of.
         queries: folder of measured cases; those with ordered truths are taken.
         simulated: so many crystals of the library are taken, too, measured as in a laboratory.
+        formulas: file of reduced formulas that these are taken from, as those untrained.
         max_atoms: of the primitive cell, of cases.
         samples: candidates that are looked at.
         advance: called with done, total and the stage.
@@ -104,7 +107,9 @@ def bench_solve(
     pool = MouldPool(library)
     cases = [
         *(measured_cases(queries, max_atoms) if queries else ()),
-        *simulated_cases(library, simulated, max_atoms),
+        *simulated_cases(
+            library, simulated, max_atoms, formulas_in(formulas) if formulas else None
+        ),
     ]
     if not cases:
         raise QueryError(
@@ -150,7 +155,9 @@ def measured_cases(queries: Path, max_atoms: int) -> Iterator[SolveCase]:
             yield one
 
 
-def simulated_cases(library: Library, count: int, max_atoms: int) -> Iterator[SolveCase]:
+def simulated_cases(
+    library: Library, count: int, max_atoms: int, formulas: set[str] | None = None
+) -> Iterator[SolveCase]:
     """Crystals of a library at random, each measured as a laboratory would; all other formulas."""
     if not count:
         return
@@ -158,6 +165,8 @@ def simulated_cases(library: Library, count: int, max_atoms: int) -> Iterator[So
     seen: set[str] = set()
     for row in rng.permutation(len(library)).tolist():
         entry = library.entry(row)
+        if formulas is not None and entry.formula not in formulas:
+            continue
         if entry.formula in seen or not entry.crystal.is_ordered:
             continue
         rotations, _ = operations_of(entry.space_group_number)

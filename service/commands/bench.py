@@ -206,6 +206,10 @@ def solve(
         int,
         typer.Option(min=0, help="Crystals of the library to take as cases, too.", metavar="N"),
     ] = 0,
+    formulas: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Reduced formulas that these are taken from."),
+    ] = None,
     max_atoms: Annotated[
         int, typer.Option(min=1, help="Of the primitive cell, of the cases that are taken.")
     ] = 20,
@@ -222,6 +226,7 @@ def solve(
             opened,
             queries=queries,
             simulated=simulated,
+            formulas=formulas,
             max_atoms=max_atoms,
             samples=samples,
             advance=progress,

@@ -78,6 +78,8 @@ def test_cases_of_a_library_are_each_of_another_formula(library: Library) -> Non
     formulas = {library.entry(library.row(one.name)).formula for one in cases}
     assert len(formulas) == 6
     assert [one.name for one in simulated_cases(library, 6, 20)] == [one.name for one in cases]
+    few = simulated_cases(library, 6, 20, {"MgO", "TiO2", "KCl"})
+    assert {library.entry(library.row(one.name)).formula for one in few} == {"MgO", "TiO2"}
     assert all(one.atoms <= 5 for one in simulated_cases(library, 20, 5))
 
 
