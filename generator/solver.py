@@ -135,12 +135,7 @@ class Solver:
         deadline = None if time_limit_s is None else monotonic() + time_limit_s
         task = Task(whole.up_to(Q_MAX_INV_ANGSTROM), composition, MOST_ATOMS, deadline)
         timings = {"prepare": 1e3 * (perf_counter() - start)}
-        found: list[Candidate] = []
-        for done, name in enumerate(engines):
-            report(done, len(engines) + 1, name)
-            begun = perf_counter()
-            found += ENGINES[name](self.pool, without).propose(task, CONSIDERED)
-            timings[name] = 1e3 * (perf_counter() - begun)
+        found = self._found(task, engines, without, report, timings)
         formula = reduced_formula(composition)
         if not found:
             raise QueryError(
@@ -189,12 +184,24 @@ class Solver:
             without: as of `solve`.
             samples: structures at most.
         """
-        found = [
-            one
-            for name in engines
-            for one in ENGINES[name](self.pool, without).propose(task, CONSIDERED)
-        ]
-        return self._grouped(task, found, samples)
+        return self._grouped(task, self._found(task, engines, without, _silent, {}), samples)
+
+    def _found(
+        self,
+        task: Task,
+        engines: Sequence[str],
+        without: frozenset[str],
+        report: Progress,
+        timings: dict[str, float],
+    ) -> list[Candidate]:
+        """What the engines propose; how long each took is put into `timings`."""
+        found: list[Candidate] = []
+        for done, name in enumerate(engines):
+            report(done, len(engines) + 1, name)
+            begun = perf_counter()
+            found += ENGINES[name](self.pool, without).propose(task, CONSIDERED)
+            timings[name] = 1e3 * (perf_counter() - begun)
+        return found
 
     def _grouped(self, task: Task, found: list[Candidate], samples: int) -> list[Proposal]:
         ranked = self.ranker.ranked(task, found)
