@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.canonical import Standard
 from data.crystal import Crystal
+from data.errors import LibraryError, QueryError
+from data.preparation import Prepared
 from generator.chemistry import AtomicVolumes
+from indexer.entry import Entry
+from indexer.learned import LearnedChannel
 from indexer.library import Library
+from search.templates import NearTemplate, TemplateFinder
 
 Anonymous = tuple[int, ...]
+LOOKED_AT = 3
+"""So many times the templates that are wanted are looked at, for those that are left out."""
 
 
 def anonymous(composition: Mapping[str, float]) -> Anonymous:
@@ -57,6 +66,41 @@ class MouldPool:
         for row, composition in enumerate(self.library.compositions):
             rows.setdefault(anonymous(composition), []).append(row)
         return rows
+
+    @cached_property
+    def _finder(self) -> TemplateFinder | None:
+        try:
+            return TemplateFinder(self.library)
+        except LibraryError:
+            return None
+
+    def near_templates(
+        self, prepared: Prepared, count: int, *, without: frozenset[str] = frozenset()
+    ) -> list[tuple[NDArray[np.float32], Entry]]:
+        """The nearest templates of a pattern: each one's nearest member, with its learned vector.
+
+        Args:
+            prepared: the pattern.
+            count: at most; fewer where the library has fewer templates, or none.
+            without: reduced formulas whose entries are no members here.
+        """
+        if self._finder is None or not count:
+            return []
+        try:
+            templates = self._finder.nearest_templates(prepared, LOOKED_AT * count)
+        except QueryError:
+            return []
+        members = (self._nearest_member(one, without) for one in templates)
+        found = list(islice((one for one in members if one is not None), count))
+        rows = np.array([self.library.row(one.id) for one in found], np.int64)
+        vectors = LearnedChannel().embed_lines(self.library.lines.take(rows))
+        return list(zip(vectors, found, strict=True))
+
+    def _nearest_member(self, near: NearTemplate, without: frozenset[str]) -> Entry | None:
+        first = near.member or near.template.members[0]
+        members = dict.fromkeys((first, *near.template.members))
+        entries = (self.library.entry(self.library.row(one)) for one in members)
+        return next((one for one in entries if one.formula not in without), None)
 
     def alike(
         self,

@@ -10,8 +10,10 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,9 +103,14 @@ def _sha256(name: str) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def profile_weights() -> AbstractContextManager[Path]:
+    """The file of the profile encoder's weights, for as long as it is looked at."""
+    return as_file(files("indexer") / "encoders" / "weights" / PROFILE_WEIGHTS)
+
+
 @cache
 def _profile_encoder() -> NumpyProfileEncoder:
-    with as_file(files("indexer") / "encoders" / "weights" / PROFILE_WEIGHTS) as path:
+    with profile_weights() as path:
         return NumpyProfileEncoder.load(path)
 
 

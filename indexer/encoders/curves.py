@@ -36,7 +36,7 @@ Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class _Curve:
+class Curve:
     """Values against step, with a colour and what the last one is called."""
 
     colour: str
@@ -68,30 +68,50 @@ def curves_svg(log: Sequence[Progress]) -> str:
     Args:
         log: by rising step, one report at least.
     """
-    loss = _Curve("k1", [(one.step, one.loss) for one in log], "{:.3g}")
-    tenth = _Curve(
+    loss = Curve("k1", [(one.step, one.loss) for one in log], "{:.3g}")
+    tenth = Curve(
         "k3",
         [(one.step, 100 * one.recall_at_10) for one in log if one.recall_at_10 is not None],
         "{:.1f} at 10",
     )
-    first = _Curve(
+    first = Curve(
         "k2",
         [(one.step, 100 * one.recall_at_1) for one in log if one.recall_at_1 is not None],
         "{:.1f} at 1",
     )
-    height = TOP + 2 * PANEL + BETWEEN + BOTTOM
-    last = log[-1].step
+    recalls = "Recall on held-out crystals in %, the right one first or among ten"
+    lost = Panel("Loss", (loss,), max(value for _, value in loss.points))
+    return page_svg(LABEL, (lost, Panel(recalls, (first, tenth), 100)), log[-1].step)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Curves over one axis, which goes a little beyond `most`."""
+
+    title: str
+    curves: Sequence[Curve]
+    most: float
+
+
+def page_svg(label: str, panels: Sequence[Panel], last: float) -> str:
+    """Panels below each other, steps from 0 to `last`.
+
+    Args:
+        label: what the page shows, for those who do not see it.
+        panels: from the top.
+        last: step.
+    """
+    height = TOP + len(panels) * PANEL + (len(panels) - 1) * BETWEEN + BOTTOM
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-    middle, recalls = (
-        (LEFT + WIDTH - RIGHT) / 2,
-        "Recall on held-out crystals in %, the right one first or among ten",
-    )
+    middle = (LEFT + WIDTH - RIGHT) / 2
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{LABEL}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{label}">',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{WIDTH}" height="{height}"/>',
-        *_panel(TOP, "Loss", [loss], last, max(value for _, value in loss.points)),
-        *_panel(TOP + PANEL + BETWEEN, recalls, [first, tenth], last, 100),
+    ]
+    for i, one in enumerate(panels):
+        parts += _panel(TOP + i * (PANEL + BETWEEN), one.title, one.curves, last, one.most)
+    parts += [
         f'<text x="{middle}" y="{height - 10}" text-anchor="middle">step</text>',
         "</svg>",
     ]
@@ -99,7 +119,7 @@ def curves_svg(log: Sequence[Progress]) -> str:
 
 
 def _panel(
-    top: float, title: str, curves: Sequence[_Curve], last: float, most: float
+    top: float, title: str, curves: Sequence[Curve], last: float, most: float
 ) -> Iterator[str]:
     """One panel, steps from 0 to `last` and values from 0 to a little over `most`."""
     ticks = round_ticks(most)

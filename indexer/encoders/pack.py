@@ -47,6 +47,7 @@ class Pack:
         self.atomic_number = torch.from_numpy(read["atomic_number"]).to(device)
         self.occupancy = torch.from_numpy(read["occupancy"]).to(device)
         self.fractional = torch.from_numpy(read["fractional"]).to(device)
+        self.prototype = torch.from_numpy(read["prototype"].astype(np.int64)).to(device)
         held_out = torch.from_numpy(read["held_out"])
         self.training_rows = torch.nonzero(~held_out)[:, 0].to(device)
         self.held_out_rows = torch.nonzero(held_out)[:, 0].to(device)

@@ -31,6 +31,7 @@ PEAK_REACH = 4
 """Bins on either side over which a peak is the highest, and its area is summed."""
 PERIODS = 24
 """Waves that say where a token is, from the whole axis down to two bins."""
+PEAK_FEATURES = 2 * PERIODS + 2
 
 
 @dataclass(frozen=True)
@@ -69,10 +70,22 @@ class AttentionBlock(nn.Module):
         batch, count, width = tokens.shape
         asked = self.ask(self.norms[0](tokens)).view(batch, count, 3, self.heads, -1)
         query, key, value = asked.permute(2, 0, 3, 1, 4)
-        seen = scaled_dot_product_attention(query, key, value, attn_mask=there[:, None, None])
+        seen = attend(query, key, value, there)
         tokens = tokens + self.answer(seen.transpose(1, 2).reshape(batch, count, width))
         thought: Tensor = self.narrow(relu(self.widen(self.norms[1](tokens))))
         return tokens + thought
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, there: Tensor) -> Tensor:
+    """Scaled dot-product attention, (B, heads, T, w), keys that are not there, (B, T), unseen.
+
+    Written out on a CPU, where torch's fused kernel takes several times as long in bf16.
+    """
+    seen = there[:, None, None]
+    if query.is_cuda:
+        return scaled_dot_product_attention(query, key, value, attn_mask=seen)
+    logits = query @ key.transpose(2, 3) / math.sqrt(query.shape[3])
+    return logits.masked_fill(~seen, -1e4).softmax(dim=3) @ value
 
 
 class PeakEncoder(nn.Module):
@@ -83,7 +96,7 @@ class PeakEncoder(nn.Module):
         super().__init__()
         self.shape = shape or PeakEncoderShape()
         width = self.shape.width
-        self.read = nn.Linear(2 * PERIODS + 2, width)
+        self.read = nn.Linear(PEAK_FEATURES, width)
         self.range = nn.Linear(2, width)
         self.summary = nn.Parameter(0.02 * torch.randn(width))
         self.hidden = nn.Parameter(0.02 * torch.randn(width))
@@ -98,7 +111,7 @@ class PeakEncoder(nn.Module):
     def forward(self, profiles: Tensor) -> Tensor:
         """(B, 2, BINS) to unit vectors (B, DIMENSION)."""
         place, height, wide, there = peaks_of(profiles, self.shape.peaks)
-        read = self._read(profiles, self.read(_features(place, height, wide)), there)
+        read = self._read(profiles, self.read(peak_features(place, height, wide)), there)
         return normalize(self.join(read[:, 0]).float(), dim=1)
 
     def guessing(self, profiles: Tensor, generator: torch.Generator) -> Tensor:
@@ -106,7 +119,7 @@ class PeakEncoder(nn.Module):
         place, height, wide, there = peaks_of(profiles, self.shape.peaks)
         draws = torch.rand(place.shape, generator=generator, device=place.device)
         hide = there & (draws < HIDDEN)
-        tokens = self.read(_features(place, height, wide))
+        tokens = self.read(peak_features(place, height, wide))
         tokens = torch.where(hide[..., None], self.hidden.to(tokens.dtype), tokens)
         read = self._read(profiles, tokens, there)[:, 1:][hide]
         wanted = (place[hide] * (PLACES / BINS)).long().clamp(0, PLACES - 1)
@@ -146,7 +159,8 @@ def peaks_of(profiles: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor, Tens
     return place, height.clamp(min=1e-3), area / height.clamp(min=1e-3) ** 2, there
 
 
-def _features(place: Tensor, height: Tensor, wide: Tensor) -> Tensor:
+def peak_features(place: Tensor, height: Tensor, wide: Tensor) -> Tensor:
+    """What a network reads of peaks as `peaks_of` finds them. Shape (B, T, PEAK_FEATURES)."""
     period = BINS * (2 / BINS) ** (torch.arange(PERIODS, device=place.device) / (PERIODS - 1))
     phase = 2 * math.pi * place[..., None] / period
     more = torch.stack([height.log(), wide / PEAK_REACH], dim=2)

@@ -22,10 +22,10 @@ from torch import nn
 from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory
+from indexer.encoders.loop import CHECKPOINT
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
 from indexer.encoders.training import (
-    CHECKPOINT,
     CONVOLUTION,
     KINDS,
     Progress,

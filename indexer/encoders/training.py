@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
 import math
-import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
+from indexer.encoders.loop import CHECKPOINT, LOG, follow, parts, rate_at, train_to_end
 from indexer.encoders.loss import TWIN_COSINE, coarse, contrastive, ranks, twins
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
@@ -29,8 +26,6 @@ MOST_SCALE = 100.0
 SCALE_PACE = 10.0
 """How much faster the inverse temperature is learned than the weights."""
 VALIDATION_ANSWERS, VALIDATION_QUERIES = 4096, 512
-CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
-"""What a training leaves in its folder."""
 CONVOLUTION, PEAKS, BOTH = KINDS = ("convolution", "peaks", "both")
 """What reads a profile: places along ln Q, a transformer over its peaks, or the two together."""
 NEIGHBOURHOOD = 32
@@ -201,12 +196,13 @@ class Training:
         nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
         self.optimiser.step()
         self.step += 1
-        memory = min(recipe.average, self.step / (self.step + 10))
-        with torch.no_grad():
-            own = self.encoder.parameters()
-            for mean, value in zip(self.averaged.parameters(), own, strict=True):
-                mean.lerp_(value, 1 - memory)
+        follow(self.averaged, self.encoder, step=self.step, memory=recipe.average)
         return float(loss.detach())
+
+    def progress(self, loss: float, crystals_per_second: float, *, validates: bool) -> Progress:
+        """What there is to tell; see `loop.Trainable`."""
+        found = self.validate() if validates else (None, None)
+        return Progress(self.step, loss, crystals_per_second, *found)
 
     def _draw(self) -> Tensor:
         """Rows of a batch: neighbourhoods of a few crystals each. Shape (batch,)."""
@@ -344,19 +340,6 @@ class AtomsTraining(Training):
         return self._embed(self.averaged, rows)
 
 
-def parts(rows: Tensor, size: int) -> Iterator[Tensor]:
-    """So many rows at a time."""
-    return (rows[at : at + size] for at in range(0, len(rows), size))
-
-
-def rate_at(step: int, recipe: Recipe) -> float:
-    """Learning rate of a step: a rise, then a cosine down to nothing."""
-    if step < recipe.warmup:
-        return recipe.rate * (step + 1) / recipe.warmup
-    passed = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
-    return recipe.rate * (0.5 + 0.5 * math.cos(math.pi * min(passed, 1.0)))
-
-
 def train(
     pack: Pack,
     recipe: Recipe,
@@ -402,40 +385,5 @@ def train(
         log.unlink(missing_ok=True)
         if begin_from is not None:
             training.begin_from(begin_from)
-    since, at = time.monotonic(), training.step
-    while training.step < recipe.steps:
-        loss = training.advance()
-        if not math.isfinite(loss):
-            raise BraggleError(
-                f"{folder}: the loss of step {training.step} is {loss}; train anew with a rate "
-                f"below {recipe.rate:g}"
-            )
-        if tick is not None:
-            tick(training.step, loss)
-        last = training.step == recipe.steps
-        validates = last or training.step % recipe.validate_every == 0
-        saves = last or training.step % recipe.save_every == 0
-        if not (validates or saves):
-            continue
-        found: tuple[float | None, float | None] = (None, None)
-        rate = (training.step - at) * recipe.batch / max(time.monotonic() - since, 1e-9)
-        if validates:
-            found = training.validate()
-        progress = Progress(training.step, loss, rate, *found)
-        with log.open("a") as lines:
-            lines.write(json.dumps(asdict(progress)) + "\n")
-        _save(training.state(), checkpoint)
-        since, at = time.monotonic(), training.step
-        if report is not None:
-            report(progress)
+    train_to_end(training, recipe, folder, report=report, tick=tick)
     return training.averaged
-
-
-def _save(state: dict[str, Any], path: Path) -> None:
-    """Whole or not at all."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -18,13 +18,13 @@ from data.errors import BraggleError, QueryError
 from data.preparation import prepare
 from data.reading import read_pattern
 from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
+from indexer.encoders.loop import LOG, parts
 from indexer.encoders.loss import TWIN_COSINE, coarse, ranks
 from indexer.encoders.model import parameters
 from indexer.encoders.pack import Pack
 from indexer.encoders.profile import profile_of_lines, profile_of_pattern
 from indexer.encoders.run import encoder_in, open_pack
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
-from indexer.encoders.training import LOG, parts
 from indexer.library import Library
 from service.bench.cases import find_cases, truth_of
 from service.bench.provenance import provenance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from indexer.learned import profile_weights
 from service.commands.options import Json, torch_needed, verb
 from service.terminal import emit, progress_bar, say, show
 
 if TYPE_CHECKING:
+    from generator.network.training import GeneratorProgress
     from indexer.encoders.training import Progress
 
 app = typer.Typer(
@@ -22,7 +25,7 @@ app = typer.Typer(
     help="Train what reads patterns and crystals.",
 )
 
-ENCODER, CURVES = "encoder.safetensors", "curves.svg"
+ENCODER, NETWORK, CURVES = "encoder.safetensors", "generator.safetensors", "curves.svg"
 
 
 class Device(StrEnum):
@@ -103,8 +106,9 @@ def encoder(
     torch_needed()
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder
+    from indexer.encoders.loop import LOG
     from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of, trained_in
-    from indexer.encoders.training import LOG, train
+    from indexer.encoders.training import train
 
     other = trained_in(beside) if beside else None
     earlier = trained_in(begin_from) if begin_from else None
@@ -152,3 +156,100 @@ def encoder(
         )
     else:
         show(f"{out / ENCODER}: {last.step} steps, {last}; how it went: {out / CURVES}")
+
+
+@app.command()
+@verb
+def generator(
+    pack: Annotated[
+        Path, typer.Argument(help="Training crystals, as `indexer.encoders.packing` writes them.")
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="For the weights, checkpoint, log and curves.")
+    ],
+    encoder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The profile encoder whose space templates are found in; that which comes with "
+            "Braggle when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, by its recipe.")
+    ] = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of the optimiser; 20000 when not given.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=2, help="Crystals in a step; 64 when not given.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1e-7, max=1.0, help="Highest learning rate; 0.0007 when not given."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
+    ] = None,
+    begin_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Begin with the weights of the network trained in FOLDER.",
+            show_default=False,
+        ),
+    ] = None,
+    device: Annotated[
+        Device, typer.Option(help="auto takes a GPU where there is one.")
+    ] = Device.AUTO,
+    json: Json = False,
+) -> None:
+    """Train the network that proposes and judges structures, and write its weights."""
+    torch_needed()
+    from generator.network.curves import curves_svg, read_log
+    from generator.network.network_file import write_network
+    from generator.network.run import Wishes, checked, open_examples
+    from generator.network.training import train_generator
+    from indexer.encoders.loop import LOG
+
+    wishes = Wishes(steps, batch, rate, seed)
+    recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)
+    with nullcontext(encoder) if encoder else profile_weights() as weights:
+        examples = open_examples(pack, weights, recipe, device.value)
+    say(
+        f"{pack}: {len(examples.training)} crystals to train on and {len(examples.held_out)} to "
+        f"validate with, on {examples.pack.device}"
+    )
+    told: GeneratorProgress | None = None
+    with progress_bar() as progress:
+
+        def report(now: GeneratorProgress) -> None:
+            nonlocal told
+            told = now if now.held_out or told is None else replace(now, held_out=told.held_out)
+
+        def tick(step: int, loss: float) -> None:
+            detail = f"loss {loss:.3f}" if told is None else str(replace(told, loss=loss))
+            progress(step, recipe.steps, "training", detail)
+
+        trained = train_generator(
+            examples, recipe, out, begin_from=earlier, resume=resume, report=report, tick=tick
+        )
+    write_network(trained, recipe, out / NETWORK)
+    log = read_log(out / LOG)
+    (out / CURVES).write_text(curves_svg(log), "utf-8")
+    last = log[-1]
+    if json:
+        emit(
+            {
+                "generator": str(out / NETWORK),
+                "curves": str(out / CURVES),
+                "log": str(out / LOG),
+                "device": str(examples.pack.device),
+                **asdict(last),
+            }
+        )
+    else:
+        show(f"{out / NETWORK}: {last.step} steps, {last}; how it went: {out / CURVES}")

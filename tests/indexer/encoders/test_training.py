@@ -11,15 +11,13 @@ import pytest
 import torch
 
 from data.errors import BraggleError
+from indexer.encoders.loop import CHECKPOINT, LOG, rate_at
 from indexer.encoders.model import ProfileEncoderShape
 from indexer.encoders.pack import Pack
 from indexer.encoders.training import (
-    CHECKPOINT,
-    LOG,
     Progress,
     Recipe,
     Training,
-    rate_at,
     train,
 )
 

@@ -1,0 +1,196 @@
+"""Structures that the trained network draws: from noise, from a guessed cell, from near templates.
+
+What is drawn is given the symmetry it nearly has, then fitted and refined against the pattern; what
+the network then calls right is kept, and drawing goes on until enough is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from data.canonical import Standard, standardize
+from data.crystal import Crystal
+from generator.candidate import Candidate, Task
+from generator.cell_fit import fit_cells
+from generator.contacts import closest_contact
+from generator.known import may_have_atoms, may_have_group
+from generator.lines import lines_for
+from generator.pool import MouldPool
+from generator.refinement.refiner import refined
+from generator.substitution import SubstitutionEngine
+
+if TYPE_CHECKING:
+    from generator.network.inference import Questioned
+
+SAMPLES = 32
+"""Structures that are drawn in a round."""
+ROUNDS = 2
+"""At most, while too few are accepted."""
+REFINED = 12
+"""Of a round, the best fitting, that are refined."""
+ACCEPTED = 0.9
+"""Probability from which the network's verdict is that a structure is right (UstcUnfold)."""
+ENOUGH = 6
+"""Accepted structures that end the drawing."""
+FROM_TEMPLATES, FROM_GUESS = 0.3, 0.35
+"""Shares of the samples that begin with substituted templates, and with the guessed cell."""
+TEMPLATE_TIME = 0.5
+"""How noisy those are made."""
+TOLERANCES_ANGSTROM = (0.5, 0.25, 0.1)
+"""How far atoms may be from where symmetry would have them, tried one after the other."""
+CROWDED = 0.5
+"""Structures with a shorter contact, over the sum of the radii, are dropped."""
+UNITS_ODDS = 0.02
+"""Numbers of formula units less likely than this are not drawn."""
+
+
+class DiffusionEngine:
+    """Structures of at most 24 atoms a primitive cell, drawn by `generator.network`."""
+
+    name = "diffusion"
+
+    def __init__(
+        self, pool: MouldPool, *, without: frozenset[str] = frozenset(), templates: int = 4
+    ) -> None:
+        """Draw with the templates of a pool, those of some reduced formulas left out.
+
+        Args:
+            pool: of a library.
+            without: reduced formulas.
+            templates: that the network is shown, the nearest.
+        """
+        self.pool, self.without, self.templates = pool, without, templates
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """What it makes use of besides the formula."""
+        return frozenset({"formula_units", "space_group"})
+
+    def propose(self, task: Task, count: int) -> list[Candidate]:
+        """Candidates, best first; see `Proposer`."""
+        amounts = np.array(list(task.composition.values()))
+        if not can_draw() or np.abs(amounts - amounts.round()).max() > 1e-3:
+            return []
+        asked = self._asked(task)
+        odds = self._units(task, asked)
+        if not odds.any():
+            return []
+        rng = np.random.default_rng(0)
+        known = [
+            Standard.from_stored(one.crystal).primitive
+            for one in SubstitutionEngine(self.pool, without=self.without).propose(task, SAMPLES)
+        ]
+        found: list[Candidate] = []
+        for _ in range(ROUNDS):
+            if task.is_late:
+                break
+            found += self._round(task, asked, odds, known, rng)
+            if sum(one.score >= ACCEPTED for one in found) >= ENOUGH:
+                break
+        accepted = [one for one in found if one.score >= ACCEPTED]
+        # Better an answer that is said to be doubtful than none.
+        return sorted(accepted or found, key=lambda one: -one.correlation)[:count]
+
+    def _asked(self, task: Task) -> Questioned:
+        from generator.network.inference import Questioned, TemplateRow
+
+        rows = [
+            TemplateRow(vector, Standard.from_stored(entry.crystal).primitive)
+            for vector, entry in self.pool.near_templates(
+                task.prepared, self.templates, without=self.without
+            )
+        ]
+        return Questioned(task.prepared, task.composition, rows)
+
+    def _units(self, task: Task, asked: Questioned) -> np.ndarray:
+        """How often each number of formula units of the primitive cell is drawn, from one on."""
+        odds = asked.guess().multiple[: asked.most_units].copy()
+        atoms = len(asked.unit) * (1 + np.arange(len(odds)))
+        odds[(atoms > task.most_atoms) | (odds < UNITS_ODDS)] = 0.0
+        if task.formula_units is not None:
+            units = 1 + np.arange(len(odds))
+            centrings = task.formula_units / units
+            odds[~np.isin(centrings, (1, 2, 3, 4))] = 0.0
+        return odds
+
+    def _round(
+        self,
+        task: Task,
+        asked: Questioned,
+        odds: np.ndarray,
+        known: Sequence[Crystal],
+        rng: np.random.Generator,
+    ) -> list[Candidate]:
+        drawn = list(self._drawn(asked, odds, known, rng))
+        crystals = [
+            one
+            for one in _symmetric(drawn)
+            if may_have_group(task, one.space_group_number)
+            and may_have_atoms(task, len(one))
+            and closest_contact(one) > CROWDED
+        ]
+        if not crystals:
+            return []
+        groups = np.array([one.space_group_number for one in crystals])
+        lattices = np.array([one.lattice for one in crystals])
+        fits = fit_cells(task.prepared, lines_for(task, crystals), lattices, groups)
+        order = np.argsort(-fits.correlation, kind="stable")
+        found = [
+            Candidate(
+                replace(crystals[i], lattice=fits.lattices[i]),
+                self.name,
+                None,
+                float(fits.zero_shift_deg[i]),
+                float(fits.correlation[i]),
+                {"exchange": 0.0},
+            )
+            for i in order
+        ]
+        found = [*refined(task, found[:REFINED]), *found]
+        verdicts = asked.verdicts([Standard.from_stored(one.crystal).primitive for one in found])
+        return [
+            replace(one, score=float(verdict)) for one, verdict in zip(found, verdicts, strict=True)
+        ]
+
+    def _drawn(
+        self,
+        asked: Questioned,
+        odds: np.ndarray,
+        known: Sequence[Crystal],
+        rng: np.random.Generator,
+    ) -> Iterator[Crystal]:
+        templates = round(FROM_TEMPLATES * SAMPLES) if known else 0
+        if templates:
+            weights = 1.0 / (1 + np.arange(len(known)))
+            picked = rng.choice(len(known), templates, p=weights / weights.sum())
+            yield from asked.from_structures([known[i] for i in picked], time=TEMPLATE_TIME)
+        units = rng.choice(len(odds), SAMPLES - templates, p=odds / odds.sum()) + 1
+        guessed = rng.random(len(units)) < FROM_GUESS
+        for many in np.unique(units):
+            mine = guessed[units == many]
+            if mine.any():
+                yield from asked.from_guess(int(many), int(mine.sum()))
+            if not mine.all():
+                yield from asked.from_noise(int(many), int((~mine).sum()))
+
+
+def can_draw() -> bool:
+    """Whether torch, which the network runs in, is installed."""
+    return find_spec("torch") is not None
+
+
+def _symmetric(drawn: Sequence[Crystal]) -> Iterator[Crystal]:
+    """Each crystal in the standard settings of the symmetries it nearly has."""
+    for one in drawn:
+        seen: set[tuple[int, int]] = set()
+        for tolerance in TOLERANCES_ANGSTROM:
+            found = standardize(one, symprec_angstrom=tolerance)
+            kind = (found.crystal.space_group_number, len(found.primitive))
+            if kind not in seen and len(found.primitive) <= len(one):
+                seen.add(kind)
+                yield found.crystal

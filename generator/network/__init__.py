@@ -1,0 +1,1 @@
+"""The network that proposes and judges structures, and its training; see `model`."""

@@ -1,0 +1,215 @@
+"""A training run of the generator's network: what it is asked for, checked before the first step.
+
+    python -m generator.network.run PACK --encoder FILE --out FOLDER [--resume] [--steps N] ...
+
+trains where nothing but torch, numpy and safetensors is installed; `braggle train generator`
+trains, too, and makes a weights file of what was trained, here or there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from data.errors import BraggleError
+from generator.network.examples import Examples
+from generator.network.model import GeneratorNetwork, NetworkShape
+from generator.network.training import (
+    GeneratorProgress,
+    GeneratorRecipe,
+    Weighing,
+    train_generator,
+)
+from indexer.encoders.drawing import Laboratory
+from indexer.encoders.loop import CHECKPOINT
+from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
+from indexer.encoders.run import DEVICES, device_of, open_pack
+
+LEAST_HELD_OUT = 2
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What may be said of a recipe; None leaves it to the checkpoint, or to the defaults."""
+
+    steps: int | None = None
+    batch: int | None = None
+    rate: float | None = None
+    seed: int | None = None
+
+    def said(self) -> dict[str, Any]:
+        """Those that are not None."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+def open_encoder(path: Path) -> ProfileEncoder:
+    """The learned channel's encoder, of a file as `indexer.encoders.encoder_file` writes it.
+
+    Raises:
+        BraggleError: there is no such file, or it is of no profile encoder.
+    """
+    remedy = "name a profile encoder's .safetensors file"
+    if not path.is_file():
+        raise BraggleError(f"{path}: no such file; {remedy}")
+    try:
+        with safe_open(path, "pt") as file:
+            weights = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            said = json.loads((file.metadata() or {}).get("recipe", "{}"))
+        encoder = ProfileEncoder(ProfileEncoderShape(**said.get("shape", {})))
+        encoder.load_state_dict(weights)
+    except (SafetensorError, RuntimeError, TypeError, ValueError):
+        raise BraggleError(f"{path}: holds no profile encoder; {remedy}") from None
+    return encoder
+
+
+def open_examples(pack: Path, encoder: Path, recipe: GeneratorRecipe, device: str) -> Examples:
+    """The training crystals with their neighbours.
+
+    Raises:
+        BraggleError: a file is missing or of another kind, or too few crystals are small enough.
+    """
+    known = open_encoder(encoder)
+    crystals = open_pack(pack, device_of(device))
+    try:
+        examples = Examples(crystals, known, recipe.laboratory)
+    except RuntimeError:  # torch cannot put together what is empty
+        examples = None
+    few = examples is None or len(examples.held_out) < LEAST_HELD_OUT
+    if examples is None or few or len(examples.training) < recipe.batch:
+        raise BraggleError(
+            f"{pack}: too few ordered crystals of at most 24 atoms for batches of {recipe.batch}; "
+            "pack more, or ask for a smaller --batch"
+        )
+    return examples
+
+
+def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> GeneratorRecipe:
+    """The recipe to train by: that of the folder's checkpoint, or a new one.
+
+    Raises:
+        BraggleError: something is there already, or nothing is, or it was trained otherwise.
+    """
+    checkpoint = folder / CHECKPOINT
+    if folder.exists() and not folder.is_dir():
+        raise BraggleError(f"{folder}: is not a folder; name one to train in")
+    if not resume:
+        if checkpoint.exists():
+            raise BraggleError(
+                f"{checkpoint}: a training is there already; go on with it by --resume, or name "
+                "another folder"
+            )
+        return GeneratorRecipe(**wishes.said())
+    if not checkpoint.is_file():
+        raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
+    recipe = _recipe_in(_state_in(checkpoint), checkpoint)
+    for name, wished in wishes.said().items():
+        own = getattr(recipe, name)
+        if wished != own:
+            raise BraggleError(
+                f"{checkpoint}: is trained with --{name} {own:g}, not {wished:g}; leave the option "
+                "out, or train anew in another folder"
+            )
+    return recipe
+
+
+def network_in(folder: Path) -> tuple[GeneratorNetwork, GeneratorRecipe]:
+    """The network that was trained in a folder, averaged weights, and how.
+
+    Raises:
+        BraggleError: the folder's checkpoint is missing or cannot be read.
+    """
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.is_file():
+        raise BraggleError(f"{checkpoint}: no generator was trained here; train it first")
+    state = _state_in(checkpoint)
+    recipe = _recipe_in(state, checkpoint)
+    network = GeneratorNetwork(recipe.shape)
+    network.load_state_dict(state["averaged"])
+    return network, recipe
+
+
+def _state_in(checkpoint: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
+        raise BraggleError(
+            f"{checkpoint}: is not a checkpoint, or not whole; train anew in another folder"
+        ) from None
+    return state
+
+
+def _recipe_in(state: dict[str, Any], checkpoint: Path) -> GeneratorRecipe:
+    try:
+        fields = dict(state["recipe"])
+        shape = NetworkShape(**fields.pop("shape"))
+        laboratory = Laboratory(**fields.pop("laboratory"))
+        weighing = Weighing(**fields.pop("weighing"))
+        recipe = GeneratorRecipe(**fields, shape=shape, laboratory=laboratory, weighing=weighing)
+        with torch.device("meta"):
+            own = GeneratorNetwork(shape).state_dict()
+        theirs = state["averaged"]
+        fits = {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in theirs.items()}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise BraggleError(
+            f"{checkpoint}: is of a network of another make; train anew in another folder"
+        )
+    return recipe
+
+
+def main() -> None:
+    """Train where only torch, numpy and safetensors are installed."""
+    parser = argparse.ArgumentParser(description="Train the generator's network.")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--resume", action="store_true")
+    for name in ("steps", "batch", "seed"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    asked = parser.parse_args()
+    try:
+        wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
+        recipe, earlier = checked(asked.out, wishes, resume=asked.resume, begin=asked.begin_from)
+        examples = open_examples(asked.pack, asked.encoder, recipe, asked.device)
+        train_generator(
+            examples, recipe, asked.out, begin_from=earlier, resume=asked.resume, report=_tell
+        )
+    except BraggleError as error:
+        sys.exit(f"braggle: {error}")
+
+
+def checked(
+    folder: Path, wishes: Wishes, *, resume: bool, begin: Path | None
+) -> tuple[GeneratorRecipe, GeneratorNetwork | None]:
+    """The recipe, and the network to begin with where one is named.
+
+    Raises:
+        BraggleError: they cannot be had, or do not go together.
+    """
+    if resume and begin is not None:
+        raise BraggleError(f"{folder}: --resume goes on with the weights it has; leave --from out")
+    recipe = recipe_of(folder, wishes, resume=resume)
+    if begin is None:
+        return recipe, None
+    network, earlier = network_in(begin)
+    return replace(recipe, shape=earlier.shape), network
+
+
+def _tell(progress: GeneratorProgress) -> None:
+    sys.stderr.write(f"step {progress.step}: {progress}\n")
+
+
+if __name__ == "__main__":
+    main()

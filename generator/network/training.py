@@ -1,0 +1,351 @@
+"""Training of the generator's network: torch and numpy only, one packed file, resumable."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
+
+from generator.network.examples import Batch, Examples, broken, counts_of, repeated
+from generator.network.model import (
+    ELEMENTS,
+    Denoised,
+    GeneratorNetwork,
+    NetworkShape,
+    Reading,
+    Structures,
+)
+from generator.network.schedule import (
+    score_size,
+    sigma_at,
+    signal_at,
+    wrapped_score,
+)
+from indexer.encoders.drawing import Laboratory
+from indexer.encoders.loop import CHECKPOINT, LOG, follow, parts, rate_at, train_to_end
+
+VALIDATED = 1024
+"""Held-out crystals that are looked at."""
+VOLUME_STEPS = 400
+"""Of the fit of the elements' volumes."""
+CAREFUL = Laboratory(texture=0.4, line_error=0.3, impurity=0.2, impure=0.3)
+"""Who wants a structure measures a sample that is nearly pure, and carefully."""
+LIKE_SIZES = 8
+"""Batches that are drawn at once and parted by size, so that padding wastes little."""
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """What each part of the loss counts for."""
+
+    score: float = 1.0
+    cell: float = 1.0
+    coarse_cell: float = 0.5
+    space_group: float = 0.1
+    multiple: float = 0.1
+    verdict: float = 0.3
+
+
+@dataclass(frozen=True)
+class GeneratorRecipe:
+    """How the network is trained.
+
+    Attributes:
+        steps, batch: of the optimiser; crystals in a step.
+        draws: noised structures of each crystal, which share the reading of its pattern.
+        rate: highest learning rate; it rises over `warmup` steps and falls as a cosine.
+        decay: weight decay.
+        average: of the weights that are kept, an exponential mean with this memory.
+        seed: of weights and of everything that is drawn.
+        validate_every, save_every: in steps.
+        shape: of the network.
+        laboratory: where patterns are measured.
+        weighing: of the loss.
+    """
+
+    steps: int = 20_000
+    batch: int = 64
+    draws: int = 4
+    rate: float = 7e-4
+    warmup: int = 300
+    decay: float = 0.02
+    average: float = 0.999
+    seed: int = 0
+    validate_every: int = 1000
+    save_every: int = 200
+    shape: NetworkShape = field(default_factory=NetworkShape)
+    laboratory: Laboratory = CAREFUL
+    weighing: Weighing = field(default_factory=Weighing)
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Parts of the loss, and how often heads are right, as means over crystals.
+
+    Attributes:
+        score, cell: of denoising, in units of their variance.
+        coarse_cell: mean square error of the first guess, as of `cell`.
+        space_group, multiple: cross-entropies of the first guesses.
+        verdict: cross-entropy of the verdict.
+        space_group_right, multiple_right, verdict_right: shares.
+    """
+
+    score: Tensor
+    cell: Tensor
+    coarse_cell: Tensor
+    space_group: Tensor
+    multiple: Tensor
+    verdict: Tensor
+    space_group_right: Tensor
+    multiple_right: Tensor
+    verdict_right: Tensor
+
+    def total(self, weighing: Weighing) -> Tensor:
+        """What is made small."""
+        return sum(
+            (weight * getattr(self, name) for name, weight in asdict(weighing).items()),
+            start=torch.zeros(()),
+        )
+
+
+@dataclass(frozen=True)
+class GeneratorProgress:
+    """What training tells of itself.
+
+    Attributes:
+        step: done.
+        loss: of the step.
+        crystals_per_second: since the last report.
+        held_out: means over held-out crystals, by the names of `Losses`, where just measured.
+    """
+
+    step: int
+    loss: float
+    crystals_per_second: float
+    held_out: dict[str, float] | None = None
+
+    def __str__(self) -> str:
+        """The figures in words."""
+        said = f"loss {self.loss:.3f}, {self.crystals_per_second:.0f} crystals/s"
+        if self.held_out is None:
+            return said
+        seen = self.held_out
+        return (
+            f"{said}; held out: score {seen['score']:.3f}, cell {seen['cell']:.3f}, "
+            f"space group {seen['space_group_right']:.0%}, verdict {seen['verdict_right']:.0%}"
+        )
+
+
+class GeneratorTraining:
+    """A network, its optimiser and where they stand."""
+
+    def __init__(self, examples: Examples, recipe: GeneratorRecipe) -> None:
+        """At step 0."""
+        torch.manual_seed(recipe.seed)
+        self.examples, self.recipe, self.step = examples, recipe, 0
+        device = examples.pack.device
+        self.network = GeneratorNetwork(recipe.shape).to(device)
+        self.network.element_volume.copy_(element_volumes(examples))
+        self.averaged = copy.deepcopy(self.network)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay, betas=(0.9, 0.98)
+        )
+        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.waiting: list[Tensor] = []
+
+    def begin_from(self, network: GeneratorNetwork) -> None:
+        """Take the weights of a network of the same shape that was trained before."""
+        self.network.load_state_dict(network.state_dict())
+        self.averaged.load_state_dict(network.state_dict())
+
+    def state(self) -> dict[str, Any]:
+        """Everything that resuming needs."""
+        return {
+            "step": self.step,
+            "recipe": asdict(self.recipe),
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "waiting": self.waiting,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.step = state["step"]
+        self.network.load_state_dict(state["network"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"].cpu())
+        self.waiting = state["waiting"]
+
+    def advance(self) -> float:
+        """One step; the loss."""
+        recipe = self.recipe
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate_at(self.step, recipe)
+        batch = self.examples.draw(self._rows(), self.network, self.generator)
+        losses = losses_of(self.network, batch, recipe.draws, self.generator)
+        loss = losses.total(recipe.weighing)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimiser.step()
+        self.step += 1
+        follow(self.averaged, self.network, step=self.step, memory=recipe.average)
+        return float(loss.detach())
+
+    def progress(
+        self, loss: float, crystals_per_second: float, *, validates: bool
+    ) -> GeneratorProgress:
+        """What there is to tell; see `indexer.encoders.loop.Trainable`."""
+        held_out = self.validate() if validates else None
+        return GeneratorProgress(self.step, loss, crystals_per_second, held_out)
+
+    def _rows(self) -> Tensor:
+        """Rows of a batch, of like size. Shape (batch,)."""
+        if not self.waiting:
+            rows, device = self.examples.training, self.examples.pack.device
+            count = LIKE_SIZES * self.recipe.batch
+            drawn = rows[
+                torch.randint(len(rows), (count,), generator=self.generator, device=device)
+            ]
+            offsets = self.examples.pack.atom_offsets
+            by_size = drawn[(offsets[drawn + 1] - offsets[drawn]).argsort()]
+            batches = list(parts(by_size, self.recipe.batch))
+            order = torch.randperm(len(batches), generator=self.generator, device=device)
+            self.waiting = [batches[i] for i in order.tolist()]
+        return self.waiting.pop()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Means of `Losses` over held-out crystals, the same each time."""
+        held_out, device = self.examples.held_out, self.examples.pack.device
+        generator = torch.Generator(device).manual_seed(7)
+        order = torch.randperm(len(held_out), generator=generator, device=device)
+        rows = held_out[order[:VALIDATED]]
+        sums: dict[str, float] = {}
+        for part in parts(rows, self.recipe.batch):
+            batch = self.examples.draw(part, self.averaged, generator)
+            losses = losses_of(self.averaged, batch, self.recipe.draws, generator)
+            for name, value in vars(losses).items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(part) / len(rows)
+        return {name: round(value, 4) for name, value in sums.items()}
+
+
+def losses_of(
+    network: GeneratorNetwork, batch: Batch, draws: int, generator: torch.Generator
+) -> Losses:
+    """All parts of the loss on a batch."""
+    device = batch.space_group.device
+    truth = batch.truth
+    noised, time, noise, sigma = _noised(truth, draws, generator)
+    judged, right, shown = broken(truth, network, generator)
+    atoms = (truth.number[:, 0] > 0).sum(dim=1)
+    with torch.autocast(device.type, torch.bfloat16):
+        reading = network.read(batch.question)
+        coarse = network.coarse(reading, atoms)
+        denoised: Denoised = network(reading, noised, time)
+        other = Reading(reading.tokens[shown], reading.there, reading.summary[shown])
+        other = Reading(other.tokens, reading.there[shown], other.summary)
+        verdict: Tensor = network(other, judged, torch.zeros_like(time[:, :1])).verdict[:, 0]
+    there = (noised.number > 0)[..., None].expand_as(noise)
+    wanted = wrapped_score(noise, sigma) / score_size(time)[..., None, None]
+    score = mse_loss(denoised.score[there], wanted[there])
+    cell = mse_loss(denoised.cell, truth.cell.expand_as(denoised.cell))
+    same = right.to(verdict.dtype)
+    space_group, multiple = coarse.space_group.float(), coarse.multiple.float()
+    return Losses(
+        score,
+        cell,
+        mse_loss(coarse.cell.float(), truth.cell[:, 0]),
+        cross_entropy(space_group, batch.space_group),
+        cross_entropy(multiple, batch.multiple),
+        binary_cross_entropy_with_logits(verdict, same),
+        (space_group.argmax(1) == batch.space_group).float().mean(),
+        (multiple.argmax(1) == batch.multiple).float().mean(),
+        ((verdict > 0) == right).float().mean(),
+    )
+
+
+def _noised(
+    truth: Structures, draws: int, generator: torch.Generator
+) -> tuple[Structures, Tensor, Tensor, Tensor]:
+    """Structures at times spread evenly: with the times, the coordinates' noise and its width."""
+    clean = repeated(truth, draws)
+    count, device = len(clean.number), clean.number.device
+    begin = torch.rand(count, 1, generator=generator, device=device)
+    time = (begin + torch.arange(draws, device=device) / draws) % 1.0
+    sigma = sigma_at(time)[..., None, None]
+    noise = sigma * torch.randn(clean.fractional.shape, generator=generator, device=device)
+    signal, hiss = signal_at(time[..., None])
+    drawn = torch.randn(clean.cell.shape, generator=generator, device=device)
+    noised = Structures(
+        clean.number, (clean.fractional + noise) % 1.0, signal * clean.cell + hiss * drawn
+    )
+    return noised, time, noise, sigma
+
+
+def element_volumes(examples: Examples) -> Tensor:
+    """Volumes of atoms whose sums are the volumes of the training crystals. Shape (ELEMENTS,)."""
+    rows = examples.training
+    known = [examples.structures(part) for part in parts(rows, 1024)]
+    counts = torch.cat([counts_of(part.number[:, 0]) for part in known]).float()
+    wanted = torch.cat([part.cell[:, 0, :3].sum(dim=1) for part in known])
+    volume = torch.full((ELEMENTS,), math.log(16.0), device=rows.device, requires_grad=True)
+    optimiser = torch.optim.Adam([volume], lr=0.03)
+    for _ in range(VOLUME_STEPS):
+        optimiser.zero_grad()
+        error = (counts @ volume.exp()).log() - wanted
+        loss = torch.nn.functional.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return volume.detach().exp()
+
+
+def train_generator(
+    examples: Examples,
+    recipe: GeneratorRecipe,
+    folder: Path,
+    *,
+    begin_from: GeneratorNetwork | None = None,
+    resume: bool = False,
+    report: Callable[[GeneratorProgress], None] | None = None,
+    tick: Callable[[int, float], None] | None = None,
+) -> GeneratorNetwork:
+    """Train, or go on training; the folder gets `checkpoint.pt` and `log.jsonl`.
+
+    Args:
+        examples: to train on.
+        recipe: how.
+        folder: for the checkpoint and the log.
+        begin_from: a network to begin with, not a drawn one.
+        resume: from the folder's checkpoint, if it has one.
+        report: called after each report's step.
+        tick: called after every step, with its number and loss.
+
+    Returns:
+        The network with the averaged weights.
+
+    Raises:
+        BraggleError: the loss is not a number any more.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    training = GeneratorTraining(examples, recipe)
+    checkpoint, log = folder / CHECKPOINT, folder / LOG
+    if resume and checkpoint.exists():
+        state = torch.load(checkpoint, map_location=examples.pack.device, weights_only=True)
+        training.resume(state)
+    else:
+        log.unlink(missing_ok=True)
+        if begin_from is not None:
+            training.begin_from(begin_from)
+    train_to_end(training, recipe, folder, report=report, tick=tick)
+    return training.averaged

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pytest
+import torch
+
+from data.errors import BraggleError
+from generator.network.curves import curves_svg, read_log
+from generator.network.examples import Examples
+from generator.network.network_file import read_network, write_network
+from generator.network.run import network_in
+from generator.network.training import (
+    GeneratorProgress,
+    GeneratorRecipe,
+    GeneratorTraining,
+    element_volumes,
+    train_generator,
+)
+from indexer.encoders.loop import CHECKPOINT, LOG
+from tests.generator.network.conftest import SMALL
+
+RECIPE = GeneratorRecipe(
+    steps=12, batch=8, draws=2, rate=3e-3, warmup=4, validate_every=6, save_every=5, shape=SMALL
+)
+
+
+class Stopped(Exception):  # noqa: N818 - what happens, not an error
+    """The machine went away."""
+
+
+def state(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(folder / CHECKPOINT, weights_only=True)
+    return found
+
+
+def test_the_loss_falls_and_held_out_crystals_are_looked_at(
+    examples: Examples, tmp_path: Path
+) -> None:
+    losses: list[float] = []
+    told: list[GeneratorProgress] = []
+    recipe = replace(RECIPE, steps=60, validate_every=30, save_every=30)
+    train_generator(
+        examples, recipe, tmp_path, report=told.append, tick=lambda _, loss: losses.append(loss)
+    )
+    assert fmean(losses[-10:]) < 0.85 * fmean(losses[:5])
+    assert [one.step for one in told] == [30, 60]
+    held_out = told[-1].held_out
+    assert held_out is not None
+    assert held_out["cell"] < 1.5
+    assert 0 <= held_out["verdict_right"] <= 1
+    assert "held out" in str(told[-1])
+    log = read_log(tmp_path / LOG)
+    assert log == told
+    drawn = curves_svg(log)
+    assert drawn.count('<path class="curve') == 6
+
+
+def test_resuming_gives_what_going_through_gives(examples: Examples, tmp_path: Path) -> None:
+    def stop(step: int, _: float) -> None:
+        if step == 8:
+            raise Stopped
+
+    through = train_generator(examples, RECIPE, tmp_path / "through")
+    with pytest.raises(Stopped):
+        train_generator(examples, RECIPE, tmp_path / "stopped", tick=stop)
+    assert state(tmp_path / "stopped")["step"] == 6
+    resumed = train_generator(examples, RECIPE, tmp_path / "stopped", resume=True)
+    for name, value in through.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_another_training_may_begin_where_one_ended(examples: Examples, tmp_path: Path) -> None:
+    first = train_generator(examples, replace(RECIPE, steps=3), tmp_path / "first")
+    known, recipe = network_in(tmp_path / "first")
+    assert recipe.shape == SMALL
+    training = GeneratorTraining(examples, RECIPE)
+    training.begin_from(known)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, training.averaged.state_dict()[name]), name
+
+
+def test_a_loss_that_is_no_number_ends_the_training(examples: Examples, tmp_path: Path) -> None:
+    with pytest.raises(BraggleError, match="train anew with a rate below"):
+        train_generator(examples, replace(RECIPE, rate=1e30, warmup=0), tmp_path)
+
+
+def test_volumes_of_elements_explain_those_of_crystals(examples: Examples) -> None:
+    volumes = element_volumes(examples)
+    found = examples.structures(examples.training)
+    sums = torch.where(found.number > 0, volumes[found.number], 0.0).sum(-1)[:, 0]
+    true = found.cell[:, 0, :3].sum(dim=1).exp()
+    assert float((sums / true).log().abs().median()) < 0.12
+    assert (volumes > 0).all()
+
+
+def test_weights_come_back_from_their_file(examples: Examples, tmp_path: Path) -> None:
+    trained = train_generator(examples, replace(RECIPE, steps=2), tmp_path / "t")
+    write_network(trained, RECIPE, tmp_path / "network.safetensors")
+    back = read_network(tmp_path / "network.safetensors")
+    assert back.shape == SMALL
+    for name, value in trained.state_dict().items():
+        torch.testing.assert_close(back.state_dict()[name], value, rtol=1e-3, atol=1e-6)
