@@ -49,6 +49,11 @@ _MIRROR_IMAGE = {
 }  # fmt: skip
 
 
+def unhanded(number: int) -> int:
+    """The space group itself, or of two that are mirror images of each other always the same."""
+    return _MIRROR_IMAGE.get(number, number)
+
+
 @dataclass(frozen=True, eq=False)
 class Standard:
     """A crystal in the standard setting of its space group.
@@ -191,7 +196,7 @@ def crystal_id(crystal: Crystal | Standard) -> str:
         (_WAVE_NUMBERS, _REACH_ANGSTROM),
     )
     said = [
-        f"group {_MIRROR_IMAGE.get(number, number)}",
+        f"group {unhanded(number)}",
         *(f"{symbol} {_rounded(n, _AMOUNT_STEP)}"
           for symbol, n in sorted(primitive.composition.items())),
         f"volume {_rounded(math.log(primitive.volume_angstrom3), _LOG_VOLUME_STEP)}",

@@ -10,6 +10,11 @@ from typing import Protocol
 from data.crystal import Crystal
 from data.preparation import Prepared
 
+Cell = tuple[float, float, float, float, float, float]
+"""a, b, c in Å and α, β, γ in degrees."""
+KNOWN = {"cell": "cell", "space_group": "space group", "formula_units": "formula units"}
+"""What may be known of a sample besides its formula: attributes of a `Task`, and their names."""
+
 
 @dataclass(frozen=True, eq=False)
 class Task:
@@ -20,12 +25,20 @@ class Task:
         composition: atoms of each element in a formula unit.
         most_atoms: of the primitive cell, that candidates may have.
         deadline: of `time.monotonic`, after which nothing new is begun.
+        cell: a, b, c in Å and α, β, γ in degrees of the conventional cell, where they are known.
+        space_group: 1 to 230, where it is known.
+        formula_units: of the conventional cell, where they are known.
+        ligands: atoms of each element in one of each molecule that is known to be there.
     """
 
     prepared: Prepared
     composition: Mapping[str, float]
     most_atoms: int = 400
     deadline: float | None = None
+    cell: Cell | None = None
+    space_group: int | None = None
+    formula_units: int | None = None
+    ligands: tuple[Mapping[str, float], ...] = ()
 
     @property
     def is_late(self) -> bool:
@@ -45,6 +58,7 @@ class Candidate:
         correlation: cosine of the square roots of the calculated and the measured profile.
         features: what ranking goes by, by name.
         score: higher is better; comparable within one task.
+        refined: whether coordinates were refined against the pattern, too.
     """
 
     crystal: Crystal
@@ -54,10 +68,15 @@ class Candidate:
     correlation: float
     features: Mapping[str, float] = field(default_factory=dict)
     score: float = 0.0
+    refined: bool = False
 
 
 class Proposer(Protocol):
-    """An engine that proposes crystals."""
+    """An engine that proposes crystals.
+
+    Of what `KNOWN` names, an engine says by an attribute `uses` what it makes use of; candidates
+    of one that has no such attribute are only compared with what is known.
+    """
 
     @property
     def name(self) -> str:

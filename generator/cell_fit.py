@@ -104,6 +104,7 @@ def fit_cells(
     space_groups: _INT,
     *,
     thorough: bool = True,
+    reach: float = LENGTH_LIMIT,
 ) -> CellFits:
     """Fit the cells of n crystals to a pattern.
 
@@ -115,8 +116,10 @@ def fit_cells(
         lattices: these cells, in the standard setting of their space group. Shape (n, 3, 3).
         space_groups: 1 to 230. Shape (n,).
         thorough: False tries sizes of the whole cell alone, on the most blurred profile.
+        reach: lengths may differ by so much from where they began, relatively; a small one keeps
+            a cell that is known.
     """
-    cells = np.array([_cell(lattice) for lattice in lattices]).reshape(-1, 6)
+    cells = np.array([cell_logarithms(lattice) for lattice in lattices]).reshape(-1, 6)
     ties = np.array([TIES[crystal_system(int(number))] for number in space_groups], np.int64)
     value = (lines.strength / lines.inv_d2).astype(np.float64)
     keep = _strongest(lines.offsets, value, STRONGEST)
@@ -130,9 +133,41 @@ def fit_cells(
         _levels(prepared),
         draws,
         thorough,
+        reach,
     )
-    found = [_lattice(row[:6], old) for row, old in zip(fitted, lattices, strict=True)]
+    found = [lattice_of(row[:6], old) for row, old in zip(fitted, lattices, strict=True)]
     return CellFits(np.array(found).reshape(-1, 3, 3), fitted[:, 6], fitted[:, 7])
+
+
+def profile_cosines(
+    prepared: Prepared, lines: LinesTable, lattices: _FLOAT, zero_shifts_deg: _FLOAT
+) -> _FLOAT:
+    """What `CellFits.correlation` is of n crystals that stay as they are. Shape (n,).
+
+    Args:
+        prepared: the pattern.
+        lines: of the crystals.
+        lattices: their cells. Shape (n, 3, 3).
+        zero_shifts_deg: added to the calculated 2θ. Shape (n,).
+    """
+    levels = _levels(prepared)
+    drawn = np.empty(levels.begins[-1])
+    found = np.empty(len(lattices))
+    for i, lattice in enumerate(lattices):
+        own = lines[i]
+        value = (own.strength / own.inv_d2).astype(np.float64)
+        keep = _strongest(np.array([0, len(value)]), value, STRONGEST)
+        found[i] = _cosine(
+            own.hkl[keep].astype(np.float64),
+            own.strength[keep].astype(np.float64),
+            cell_logarithms(lattice),
+            zero_shifts_deg[i],
+            levels,
+            len(BLURS) - 1,
+            np.empty(int(keep.sum())),
+            drawn,
+        )
+    return found
 
 
 def _levels(prepared: Prepared) -> _Levels:
@@ -158,16 +193,16 @@ def _levels(prepared: Prepared) -> _Levels:
     )
 
 
-def _cell(lattice: _FLOAT) -> _FLOAT:
+def cell_logarithms(lattice: _FLOAT) -> _FLOAT:
     """Logarithms of a, b, c, and the angles in radians. Shape (6,)."""
     lengths = np.linalg.norm(lattice, axis=1)
     a, b, c = lattice / lengths[:, None]
     return np.array([*np.log(lengths), *np.arccos(np.clip([b @ c, a @ c, a @ b], -1.0, 1.0))])
 
 
-def _lattice(cell: _FLOAT, before: _FLOAT) -> _FLOAT:
+def lattice_of(cell: _FLOAT, before: _FLOAT) -> _FLOAT:
     """A cell laid out as the lattice it came from was. Shape (3, 3)."""
-    turned = _rows(_cell(before))
+    turned = _rows(cell_logarithms(before))
     return np.asarray(_rows(cell) @ np.linalg.solve(turned, before))
 
 
@@ -261,8 +296,8 @@ def _moved(cell: _FLOAT, ties: _INT, change: _FLOAT, out: _FLOAT) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _size(s: int) -> float:
-    return LENGTH_LIMIT * (2 * s / (SCANNED - 1) - 1)
+def _size(s: int, reach: float) -> float:
+    return reach * (2 * s / (SCANNED - 1) - 1)
 
 
 @njit(cache=True, nogil=True)
@@ -276,12 +311,14 @@ def _climb(
     half: _FLOAT,
     drawn: _FLOAT,
     change: _FLOAT,
+    reach: float,
 ) -> tuple[float, float]:
     """Random moves that are kept where they gain, from blurred to sharp; `change` in place.
 
     The last quantity of a move is the zero shift, in widths of a line, once lines are sharp.
     """
     free = ties.max() + 1
+    narrowed = reach / LENGTH_LIMIT
     trial = np.empty(6)
     proposal = change.copy()
     zero = 0.0
@@ -291,7 +328,7 @@ def _climb(
         sharp = level >= len(at.steps) - SHARP
         _moved(cell, ties, change, trial)
         best = _cosine(hkl, strength, trial, zero, at, level, half, drawn)
-        spread = SPREADS[level]
+        spread = narrowed * SPREADS[level]
         for turn in range(TRIES[level] * (free + 1)):
             one = turn % (free + 2)  # one quantity, or all of them twice
             proposal[:] = change
@@ -303,7 +340,7 @@ def _climb(
             if sharp and one >= free:
                 shift += ZERO_SPREAD * at.widths[level] * draws[drawn_at % DRAWS]
                 drawn_at += 1
-            if np.abs(proposal).max() > FARTHEST or abs(shift) > ZERO_LIMIT_DEG:
+            if np.abs(proposal).max() > narrowed * FARTHEST or abs(shift) > ZERO_LIMIT_DEG:
                 continue
             _moved(cell, ties, proposal, trial)
             found = _cosine(hkl, strength, trial, shift, at, level, half, drawn)
@@ -325,6 +362,7 @@ def _fit_one(
     at: _Levels,
     draws: _FLOAT,
     thorough: bool,  # noqa: FBT001 - compiled
+    reach: float,
     out: _FLOAT,
 ) -> None:
     half, drawn = np.empty(len(hkl)), np.empty(at.begins[-1])
@@ -332,11 +370,11 @@ def _fit_one(
     value = np.empty(SCANNED)
     for s in range(SCANNED):
         trial[:] = cell
-        trial[:3] += _size(s)
+        trial[:3] += _size(s, reach)
         value[s] = _cosine(hkl, strength, trial, 0.0, at, 0, half, drawn)
     s = int(np.argmax(value))
     out[:6] = cell
-    out[:3] += _size(s)
+    out[:3] += _size(s, reach)
     out[6], out[7] = 0.0, value[s]
     if not thorough:
         return
@@ -349,8 +387,8 @@ def _fit_one(
         value[max(s - 3, 0) : s + 4] = -1.0
         change = np.zeros(6)
         for i in range(3):
-            change[ties[i]] = _size(s)
-        best, zero = _climb(hkl, strength, cell, ties, at, draws, half, drawn, change)
+            change[ties[i]] = _size(s, reach)
+        best, zero = _climb(hkl, strength, cell, ties, at, draws, half, drawn, change, reach)
         if best > out[7]:
             out[6], out[7] = zero, best
             _moved(cell, ties, change, out[:6])
@@ -366,11 +404,12 @@ def _fit(
     at: _Levels,
     draws: _FLOAT,
     thorough: bool,  # noqa: FBT001 - compiled
+    reach: float,
 ) -> _FLOAT:
     """Columns: logarithms of lengths, angles, zero shift, cosine. Shape (n, 8)."""
     n = len(offsets) - 1
     out = np.empty((n, 8))
     for k in prange(n):
         part = slice(offsets[k], offsets[k + 1])
-        _fit_one(hkl[part], strength[part], cells[k], ties[k], at, draws, thorough, out[k])
+        _fit_one(hkl[part], strength[part], cells[k], ties[k], at, draws, thorough, reach, out[k])
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -27,7 +28,9 @@ def _properties(symbol: str) -> NDArray[np.float64]:
     from pymatgen.core.periodic_table import Element
 
     element = Element(symbol)
-    x = float(element.X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns of elements without one, europium among them
+        x = float(element.X)
     group = float(element.group)
     return np.array([x if x == x else 2.0, float(gemmi.Element(symbol).covalent_r), group])  # noqa: PLR0124
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.canonical import Standard, standardize
 from data.crystal import Crystal
@@ -27,11 +28,11 @@ from generator.substitution import SubstitutionEngine
 if TYPE_CHECKING:
     from generator.network.inference import Questioned
 
-SAMPLES = 32
+SAMPLES = 24
 """Structures that are drawn in a round."""
 ROUNDS = 2
 """At most, while too few are accepted."""
-REFINED = 12
+REFINED = 8
 """Of a round, the best fitting, that are refined."""
 ACCEPTED = 0.9
 """Probability from which the network's verdict is that a structure is right (UstcUnfold)."""
@@ -43,10 +44,12 @@ TEMPLATE_TIME = 0.5
 """How noisy those are made."""
 TOLERANCES_ANGSTROM = (0.5, 0.25, 0.1)
 """How far atoms may be from where symmetry would have them, tried one after the other."""
+CENTRINGS = (1, 2, 3, 4)
+"""Primitive cells in a conventional one."""
 CROWDED = 0.5
 """Structures with a shorter contact, over the sum of the radii, are dropped."""
-UNITS_ODDS = 0.02
-"""Numbers of formula units less likely than this are not drawn."""
+UNSURE = 0.25
+"""Share of the samples whose formula units are drawn evenly, whatever the first guess."""
 
 
 class DiffusionEngine:
@@ -107,22 +110,24 @@ class DiffusionEngine:
         ]
         return Questioned(task.prepared, task.composition, rows)
 
-    def _units(self, task: Task, asked: Questioned) -> np.ndarray:
+    def _units(self, task: Task, asked: Questioned) -> NDArray[np.float64]:
         """How often each number of formula units of the primitive cell is drawn, from one on."""
-        odds = asked.guess().multiple[: asked.most_units].copy()
-        atoms = len(asked.unit) * (1 + np.arange(len(odds)))
-        odds[(atoms > task.most_atoms) | (odds < UNITS_ODDS)] = 0.0
+        guessed = asked.guess().multiple[: asked.most_units]
+        units = 1 + np.arange(len(guessed))
+        may = len(asked.unit) * units <= task.most_atoms
         if task.formula_units is not None:
-            units = 1 + np.arange(len(odds))
-            centrings = task.formula_units / units
-            odds[~np.isin(centrings, (1, 2, 3, 4))] = 0.0
-        return odds
+            may &= np.isin(task.formula_units / units, CENTRINGS)
+        if not may.any():
+            return np.zeros(len(guessed))
+        odds = np.where(may, guessed, 0.0)
+        odds = odds / max(odds.sum(), 1e-9)
+        return np.asarray((1 - UNSURE) * odds + UNSURE * may / may.sum())
 
     def _round(
         self,
         task: Task,
         asked: Questioned,
-        odds: np.ndarray,
+        odds: NDArray[np.float64],
         known: Sequence[Crystal],
         rng: np.random.Generator,
     ) -> list[Candidate]:
@@ -160,7 +165,7 @@ class DiffusionEngine:
     def _drawn(
         self,
         asked: Questioned,
-        odds: np.ndarray,
+        odds: NDArray[np.float64],
         known: Sequence[Crystal],
         rng: np.random.Generator,
     ) -> Iterator[Crystal]:

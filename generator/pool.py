@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -15,12 +15,18 @@ from data.crystal import Crystal
 from data.errors import LibraryError, QueryError
 from data.preparation import Prepared
 from generator.chemistry import AtomicVolumes
+from generator.exchange import unlikely
+from generator.related import merged, parted, twin_of, united
 from indexer.entry import Entry
 from indexer.learned import LearnedChannel
 from indexer.library import Library
 from search.templates import NearTemplate, TemplateFinder
 
 Anonymous = tuple[int, ...]
+RELATED = 250
+"""Ways of making crystals of a related formula alike that are tried, the likeliest."""
+MOST_ELEMENTS = 6
+"""Of crystals that two elements are made one in."""
 LOOKED_AT = 3
 """So many times the templates that are wanted are looked at, for those that are left out."""
 
@@ -40,12 +46,16 @@ class Mould:
         crystal: in its standard setting, every site fully occupied.
         formula: reduced.
         primitive_atoms: in the primitive cell.
+        room_angstrom3: what the volumes of its own elements' atoms say its cell takes.
+        is_related: whether two of its elements were made one, or one was parted.
     """
 
     id: str
     crystal: Crystal
     formula: str
     primitive_atoms: int
+    room_angstrom3: float
+    is_related: bool = False
 
 
 class MouldPool:
@@ -123,5 +133,83 @@ class MouldPool:
                 continue
             atoms = len(Standard.from_stored(entry.crystal).primitive)
             if atoms <= most_atoms:
-                moulds.append(Mould(entry.id, entry.crystal, entry.formula, atoms))
+                room = self.volumes.volume(entry.crystal.composition)
+                moulds.append(Mould(entry.id, entry.crystal, entry.formula, atoms, room))
         return moulds
+
+    def related(
+        self,
+        composition: Mapping[str, float],
+        *,
+        most_atoms: int,
+        without: frozenset[str] = frozenset(),
+    ) -> Iterator[Mould]:
+        """Crystals of an element more or less, made to have the same anonymous formula.
+
+        The likeliest to have elements like those wanted come first, and not all are looked at.
+
+        Args:
+            composition: of what is sought.
+            most_atoms: of the primitive cell.
+            without: reduced formulas that are left out.
+        """
+        compositions = self.library.compositions
+        ways: list[tuple[float, int, tuple[str, str], float]] = []
+        for row, first, second in self._united.get(anonymous(composition), []):
+            own = dict(compositions[row])
+            own[first] += own.pop(second)
+            ways.append((unlikely(own, composition), row, (first, second), 0.0))
+        for first, second, fewer in merged(composition):
+            share = composition[second] / fewer[first]
+            for row in self._rows.get(anonymous(fewer), []):
+                own = compositions[row]
+                total = sum(own.values()) / sum(composition.values())
+                for element, amount in own.items():
+                    if abs(amount / total - fewer[first]) > 1e-3 * fewer[first]:
+                        continue
+                    for other_share in {share, 1.0 - share}:
+                        other = twin_of(element, own)
+                        parts = {**own, element: amount * (1 - other_share),
+                                 other: amount * other_share}  # fmt: skip
+                        if anonymous(parts) == anonymous(composition):
+                            ways.append(
+                                (unlikely(parts, composition), row, (element, other), other_share)
+                            )
+        seen: set[tuple[int, tuple[str, str], float]] = set()
+        for _, row, pair, share in sorted(ways)[:RELATED]:
+            if (row, pair, share) in seen:
+                continue
+            seen.add((row, pair, share))
+            yield from self._made_alike(row, pair, share, most_atoms, without)
+
+    def _made_alike(
+        self,
+        row: int,
+        pair: tuple[str, str],
+        share: float,
+        most_atoms: int,
+        without: frozenset[str],
+    ) -> Iterator[Mould]:
+        """A crystal with a pair of elements made one, or the first parted with the second."""
+        entry = self.library.entry(row)
+        if entry.formula in without or not entry.crystal.is_ordered:
+            return
+        if len(Standard.from_stored(entry.crystal).primitive) > most_atoms:
+            return
+        room = self.volumes.volume(entry.crystal.composition) / len(entry.crystal)
+        made = parted(entry.crystal, *pair, share) if share else [united(entry.crystal, *pair)]
+        for crystal in made:
+            atoms = len(Standard.from_stored(crystal).primitive)
+            yield Mould(
+                entry.id, crystal, entry.formula, atoms, room * len(crystal), is_related=True
+            )
+
+    @cached_property
+    def _united(self) -> dict[Anonymous, list[tuple[int, str, str]]]:
+        """Entries, and the pair of their elements that has to be made one, by what that gives."""
+        found: dict[Anonymous, list[tuple[int, str, str]]] = {}
+        for row, composition in enumerate(self.library.compositions):
+            if 1 < len(composition) <= MOST_ELEMENTS:
+                for first, second, fewer in merged(composition):
+                    found.setdefault(anonymous(fewer), []).append((row, first, second))
+        return found

@@ -1,7 +1,9 @@
 """Which of the proposed crystals is the sample: a conditional logit over all that is seen of them.
 
 Candidates of one task compete (`search.choice`), by how they fit, by how like their patterns are in
-the learned space, by how unlike the exchanged elements are, and by whether atoms have room.
+the learned space, by how unlike the exchanged elements are, by whether atoms have room, and by what
+the trained network thinks of them. A fit that coordinates were refined for counts for less, the
+more of them were free, and so does one of a crystal that no known one stands behind.
 `generator/ranker.json` says how the coefficients were made.
 """
 
@@ -18,11 +20,21 @@ from numpy.typing import NDArray
 
 from generator.candidate import Candidate, Task
 from generator.contacts import closest_contact
+from generator.judgement import verdicts
 from generator.lines import lines_for
 from indexer.learned import LearnedChannel
 from search.profile_fit import fit_profiles
 
-FEATURES = ("misfit", "unexplained", "dissimilarity", "crowding", "exchange")
+FEATURES = (
+    "misfit",
+    "unexplained",
+    "dissimilarity",
+    "crowding",
+    "exchange",
+    "refinement",
+    "invention",
+    "doubt",
+)
 LEAST_ANGLE, LEAST_UNEXPLAINED, LEAST_DISSIMILARITY = 0.05, 0.05, 0.03
 """What a right candidate has of each all the same; differences below do not count."""
 
@@ -42,6 +54,11 @@ class CandidateRanker:
         content = json.loads((files("generator") / "ranker.json").read_text())
         return cls(tuple(content["weights"][name] for name in FEATURES))
 
+    @property
+    def by_name(self) -> dict[str, float]:
+        """The coefficients."""
+        return dict(zip(FEATURES, self.weights, strict=True))
+
     def ranked(self, task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The candidates with their scores and features, best first."""
         if not candidates:
@@ -52,7 +69,10 @@ class CandidateRanker:
             replace(
                 candidates[i],
                 score=float(score[i]),
-                features=dict(zip(FEATURES, seen[i].tolist(), strict=True)),
+                features={
+                    **candidates[i].features,
+                    **dict(zip(FEATURES, seen[i].tolist(), strict=True)),
+                },
             )
             for i in np.argsort(-score, kind="stable")
         ]
@@ -75,5 +95,8 @@ def features(task: Task, candidates: Sequence[Candidate]) -> _FLOAT:
             np.log(np.maximum(1.0 - similar, 0.0) + LEAST_DISSIMILARITY),
             [max(1.0 - closest_contact(one), 0.0) for one in crystals],
             [one.features.get("exchange", 0.0) for one in candidates],
+            [one.features.get("refinement", 0.0) for one in candidates],
+            [float(one.template is None) for one in candidates],
+            1.0 - verdicts(task, crystals),
         ]
     )

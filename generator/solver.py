@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic, perf_counter
 
@@ -13,11 +13,17 @@ from data.errors import QueryError
 from data.formula import reduced_formula
 from data.pattern import Pattern
 from data.preparation import Prepared, prepare
-from generator.candidate import Candidate, Proposer, Task
+from generator.candidate import KNOWN, Candidate, Cell, Proposer, Task
+from generator.diffusion import DiffusionEngine
+from generator.direct.engine import DirectEngine
+from generator.known import agrees, check_known
+from generator.ligands import holds_ligands
 from generator.lines import lines_for
 from generator.matching import same_structure
 from generator.pool import MouldPool
 from generator.ranking import CandidateRanker
+from generator.refinement.refiner import can_refine, refined
+from generator.refinement.relaxation import Relax, chgnet, relaxed
 from generator.substitution import SubstitutionEngine
 from indexer.entry import Entry
 from indexer.library import Library
@@ -31,6 +37,10 @@ CONSIDERED = 120
 MOST_ATOMS = 400
 Q_MAX_INV_ANGSTROM = 7.5
 """Patterns are fitted up to here."""
+REFINED, RELAXED = 12, 4
+"""Structures, the best, that are refined, and that are relaxed."""
+CONVINCED = 0.93
+"""A candidate that describes the pattern so well spares the engines that begin from nothing."""
 CONVINCING = 0.75
 """A best correlation below this is said to be poor."""
 SAME_VOLUME = 0.15
@@ -40,6 +50,8 @@ Progress = Callable[[int, int | None, str], None]
 
 ENGINES: Mapping[str, Callable[[MouldPool, frozenset[str]], Proposer]] = {
     SubstitutionEngine.name: lambda pool, without: SubstitutionEngine(pool, without=without),
+    DiffusionEngine.name: lambda pool, without: DiffusionEngine(pool, without=without),
+    DirectEngine.name: lambda pool, without: DirectEngine(pool, without=without),
 }
 """What proposes, by name."""
 
@@ -104,9 +116,15 @@ class Solver:
         pattern: Pattern,
         composition: Mapping[str, float],
         *,
-        engines: Sequence[str] = tuple(ENGINES),
+        engines: Sequence[str] | None = None,
         samples: int = 20,
         without: frozenset[str] = frozenset(),
+        cell: Cell | None = None,
+        space_group: int | None = None,
+        formula_units: int | None = None,
+        ligands: Sequence[Mapping[str, float]] = (),
+        refine: bool = True,
+        relax: bool = False,
         time_limit_s: float | None = None,
         progress: Progress | None = None,
     ) -> Solution:
@@ -115,104 +133,148 @@ class Solver:
         Args:
             pattern: as measured.
             composition: atoms of each element in a formula unit.
-            engines: that propose, of `ENGINES`.
+            engines: that propose, of `ENGINES`; when left out, one after the other until a
+                candidate convinces.
             samples: structures at most.
             without: reduced formulas of the library that nothing is made from.
+            cell: a, b, c in Å and α, β, γ in degrees, where they are known.
+            space_group: 1 to 230, where it is known.
+            formula_units: of the conventional cell, where they are known.
+            ligands: atoms of each element in molecules that are known to be there.
+            refine: the best candidates' coordinates and cells, too.
+            relax: the best of these by a force field, too; see `generator.refinement.relaxation`.
             time_limit_s: after so long no new candidate is begun; those that there are are ranked.
             progress: called with done, total and the stage.
 
         Raises:
-            QueryError: an engine that there is not, or nothing to propose from.
+            MissingExtraError: `relax`, and CHGNet is not installed.
+            QueryError: an engine that there is not, a cell that cannot be, or nothing to propose
+                from.
             PatternError: the pattern cannot be used.
         """
         report = progress or _silent
         start = perf_counter()
-        unknown = [name for name in engines if name not in ENGINES]
-        if unknown or not engines:
-            named = ", ".join(unknown) or "none at all"
-            raise QueryError(f"engine {named}: there is no such; there are: {', '.join(ENGINES)}")
-        whole = prepare(pattern)
         deadline = None if time_limit_s is None else monotonic() + time_limit_s
-        task = Task(whole.up_to(Q_MAX_INV_ANGSTROM), composition, MOST_ATOMS, deadline)
+        proposers = self._proposers(engines, without)
+        by_force_field = chgnet() if relax else None
+        whole = prepare(pattern)
+        part = whole.up_to(Q_MAX_INV_ANGSTROM)
+        task = Task(
+            part, composition, MOST_ATOMS, deadline, cell, space_group, formula_units,
+            tuple(ligands),
+        )  # fmt: skip
+        check_known(task, self.pool.volumes.volume(composition))
         timings = {"prepare": 1e3 * (perf_counter() - start)}
-        found = self._found(task, engines, without, report, timings)
-        formula = reduced_formula(composition)
+        found = _found(task, proposers, report, timings, every=engines is not None)
         if not found:
-            raise QueryError(
-                f"{formula}: no crystal of such a formula was made, because {self.library.path} "
-                "has no ordered crystal of the same kind of formula; search a larger library"
-            )
-        report(len(engines), len(engines) + 1, "ranking")
+            raise QueryError(self._nothing(task, time_limit_s))
+        asked = [one for one in proposers if one.name in timings]
+        report(len(proposers), len(proposers) + 1, "refinement" if refine else "ranking")
         begun = perf_counter()
-        proposals = self._drawn(whole, task, self._grouped(task, found, samples))
-        warnings = pattern.warnings
+        ranked = self.ranker.ranked(task, found)
+        timings["ranking"] = 1e3 * (perf_counter() - begun)
+        begun = perf_counter()
+        ranked = self._improved(task, ranked, refine=refine, relax=by_force_field)
+        timings["refinement"] = 1e3 * (perf_counter() - begun)
+        begun = perf_counter()
+        proposals = self._drawn(whole, task, _grouped(ranked, samples))
+        timings["ranking"] += 1e3 * (perf_counter() - begun)
+        warnings = [*pattern.warnings, *_unused(task, asked)]
+        if task.ligands and not holds_ligands(found[0].crystal, task.ligands):
+            warnings.append(
+                "no crystal that was made has the ligands as molecules of their own; the metals "
+                "and the ligands' atoms are all that is sure of the proposals"
+            )
+        if refine and not can_refine():
+            warnings.append(
+                "coordinates were not refined, because torch is not installed; "
+                "pip install 'braggle[train]'"
+            )
         if task.is_late:
-            late = f"the time limit of {time_limit_s:g} s was reached: not all may have been tried"
-            warnings = (*warnings, late)
+            warnings.append(
+                f"the time limit of {time_limit_s:g} s was reached: not all may have been tried"
+            )
         closest = max(one.candidate.correlation for one in proposals)
         if closest < CONVINCING:
-            poor = (
+            warnings.append(
                 f"the best proposal describes the pattern poorly (r {closest:.2f}): the structure "
                 "type may not be in the library, or the formula not be right"
             )
-            warnings = (*warnings, poor)
-        timings["ranking"] = 1e3 * (perf_counter() - begun)
-        report(len(engines) + 1, len(engines) + 1, "ranking")
+        report(len(proposers) + 1, len(proposers) + 1, "ranking")
         return Solution(
             pattern,
             on_axis(whole, whole.background),
-            formula,
-            warnings,
-            tuple(engines),
+            reduced_formula(composition),
+            tuple(warnings),
+            tuple(one.name for one in asked),
             proposals,
             {name: round(ms, 1) for name, ms in timings.items()},
         )
 
-    def ranked(
+    def candidates(
         self,
         task: Task,
         *,
-        engines: Sequence[str] = tuple(ENGINES),
+        engines: Sequence[str] | None = None,
         without: frozenset[str] = frozenset(),
-        samples: int = 20,
-    ) -> list[Proposal]:
-        """Proposals for a task, not yet drawn: `solve` for those that need no page.
+        refine: bool = True,
+    ) -> list[Candidate]:
+        """Every candidate for a task, best first: `solve` for those that need no page.
 
         Args:
             task: pattern and composition.
-            engines: that propose, of `ENGINES`.
+            engines: as of `solve`.
             without: as of `solve`.
-            samples: structures at most.
+            refine: as of `solve`.
         """
-        return self._grouped(task, self._found(task, engines, without, _silent, {}), samples)
+        proposers = self._proposers(engines, without)
+        found = _found(task, proposers, _silent, {}, every=engines is not None)
+        return self._improved(task, self.ranker.ranked(task, found), refine=refine)
 
-    def _found(
-        self,
-        task: Task,
-        engines: Sequence[str],
-        without: frozenset[str],
-        report: Progress,
-        timings: dict[str, float],
+    def _proposers(self, engines: Sequence[str] | None, without: frozenset[str]) -> list[Proposer]:
+        names = tuple(ENGINES) if engines is None else engines
+        unknown = [name for name in names if name not in ENGINES]
+        if unknown or not names:
+            named = ", ".join(unknown) or "none at all"
+            raise QueryError(f"engine {named}: there is no such; there are: {', '.join(ENGINES)}")
+        return [ENGINES[name](self.pool, without) for name in names]
+
+    def _nothing(self, task: Task, time_limit_s: float | None) -> str:
+        """Why there is no candidate, and what to do."""
+        formula = reduced_formula(task.composition)
+        if task.is_late:
+            return (
+                f"{formula}: no crystal was made within the time limit of {time_limit_s:g} s; "
+                "allow more"
+            )
+        known = [word for name, word in KNOWN.items() if getattr(task, name) is not None]
+        if known:
+            return (
+                f"{formula}: no crystal of such a formula was made with the {' and '.join(known)} "
+                f"that was given, from {self.library.path}; leave that out, or search a larger "
+                "library"
+            )
+        return (
+            f"{formula}: no crystal of such a formula was made, because {self.library.path} "
+            "has no ordered crystal of the same kind of formula; search a larger library"
+        )
+
+    def _improved(
+        self, task: Task, ranked: list[Candidate], *, refine: bool, relax: Relax | None = None
     ) -> list[Candidate]:
-        """What the engines propose; how long each took is put into `timings`."""
-        found: list[Candidate] = []
-        for done, name in enumerate(engines):
-            report(done, len(engines) + 1, name)
-            begun = perf_counter()
-            found += ENGINES[name](self.pool, without).propose(task, CONSIDERED)
-            timings[name] = 1e3 * (perf_counter() - begun)
-        return found
+        """Ranked candidates, and the best of them refined and relaxed in between."""
+        if refine and can_refine():
+            ranked = self._joined(task, ranked, refined(task, promising(ranked)))
+        if relax:
+            ranked = self._joined(task, ranked, relaxed(task, promising(ranked, RELAXED), relax))
+        return ranked
 
-    def _grouped(self, task: Task, found: list[Candidate], samples: int) -> list[Proposal]:
-        ranked = self.ranker.ranked(task, found)
-        groups = structures(ranked, samples)
-        if not groups:
-            return []
-        odds = shares(np.array([ranked[members[0]].score for members in groups]))
-        return [
-            Proposal(i + 1, ranked[members[0]], float(odds[i]), len(members) - 1)
-            for i, members in enumerate(groups)
-        ]
+    def _joined(
+        self, task: Task, ranked: list[Candidate], more: list[Candidate]
+    ) -> list[Candidate]:
+        """Ranked candidates, and more of them put where they belong."""
+        both = [*ranked, *self.ranker.ranked(task, more)]
+        return sorted(both, key=lambda one: -one.score)
 
     def _drawn(
         self, whole: Prepared, task: Task, proposals: Sequence[Proposal]
@@ -231,6 +293,23 @@ class Solver:
         return tuple(drawn)
 
 
+def _grouped(ranked: Sequence[Candidate], samples: int) -> list[Proposal]:
+    """Ranked candidates as structures, not yet drawn."""
+    groups = structures(ranked, samples)
+    if not groups:
+        return []
+    odds = shares(np.array([ranked[members[0]].score for members in groups]))
+    return [
+        Proposal(i + 1, ranked[members[0]], float(odds[i]), len(members) - 1)
+        for i, members in enumerate(groups)
+    ]
+
+
+def promising(ranked: Sequence[Candidate], most: int = REFINED) -> list[Candidate]:
+    """Those that are worth refining: the best of each of the best structures."""
+    return [ranked[members[0]] for members in structures(ranked, most)]
+
+
 def structures(ranked: Sequence[Candidate], most: int) -> list[list[int]]:
     """Candidates of one structure together, best first in each group and among groups."""
     groups: list[list[int]] = []
@@ -247,6 +326,45 @@ def structures(ranked: Sequence[Candidate], most: int) -> list[list[int]]:
                 continue
             groups.append([i])
     return groups
+
+
+def _found(
+    task: Task,
+    proposers: Sequence[Proposer],
+    report: Progress,
+    timings: dict[str, float],
+    *,
+    every: bool,
+) -> list[Candidate]:
+    """What is proposed and agrees with what is known; how long each took is put into `timings`.
+
+    Where any have the ligands as molecules, only those. Unless every one is to propose, those that
+    come after a convincing candidate are not asked.
+    """
+    found: list[Candidate] = []
+    for done, one in enumerate(proposers):
+        report(done, len(proposers) + 1, one.name)
+        begun = perf_counter()
+        found += [made for made in one.propose(task, CONSIDERED) if agrees(task, made.crystal)]
+        timings[one.name] = 1e3 * (perf_counter() - begun)
+        if not every and any(made.correlation > CONVINCED for made in found):
+            break
+    if not task.ligands:
+        return found
+    return [one for one in found if holds_ligands(one.crystal, task.ligands)] or found
+
+
+def _unused(task: Task, proposers: Sequence[Proposer]) -> Iterator[str]:
+    """What is known that an engine makes no use of, in words."""
+    known = [name for name in KNOWN if getattr(task, name) is not None]
+    for one in proposers:
+        uses: frozenset[str] = getattr(one, "uses", frozenset())
+        left = [KNOWN[name] for name in known if name not in uses]
+        if left:
+            yield (
+                f"the engine {one.name} makes no use of the {' and '.join(left)}: its crystals "
+                "were only compared with what is known"
+            )
 
 
 def _silent(_done: int, _total: int | None, _stage: str) -> None:

@@ -13,7 +13,6 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -29,7 +28,7 @@ from generator.network.training import (
     train_generator,
 )
 from indexer.encoders.drawing import Laboratory
-from indexer.encoders.loop import CHECKPOINT
+from indexer.encoders.loop import CHECKPOINT, read_state
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.run import DEVICES, device_of, open_pack
 
@@ -109,7 +108,7 @@ def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> GeneratorRecipe:
         return GeneratorRecipe(**wishes.said())
     if not checkpoint.is_file():
         raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
-    recipe = _recipe_in(_state_in(checkpoint), checkpoint)
+    recipe = _recipe_in(read_state(checkpoint, "cpu"), checkpoint)
     for name, wished in wishes.said().items():
         own = getattr(recipe, name)
         if wished != own:
@@ -129,21 +128,11 @@ def network_in(folder: Path) -> tuple[GeneratorNetwork, GeneratorRecipe]:
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
         raise BraggleError(f"{checkpoint}: no generator was trained here; train it first")
-    state = _state_in(checkpoint)
+    state = read_state(checkpoint, "cpu")
     recipe = _recipe_in(state, checkpoint)
     network = GeneratorNetwork(recipe.shape)
     network.load_state_dict(state["averaged"])
     return network, recipe
-
-
-def _state_in(checkpoint: Path) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
-        raise BraggleError(
-            f"{checkpoint}: is not a checkpoint, or not whole; train anew in another folder"
-        ) from None
-    return state
 
 
 def _recipe_in(state: dict[str, Any], checkpoint: Path) -> GeneratorRecipe:

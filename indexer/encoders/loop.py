@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
@@ -140,6 +141,21 @@ def train_to_end(
         since, at = time.monotonic(), training.step
         if report is not None:
             report(progress)
+
+
+def read_state(checkpoint: Path, location: str) -> dict[str, Any]:
+    """The state that a checkpoint holds, on a device.
+
+    Raises:
+        BraggleError: it cannot be read.
+    """
+    try:
+        state: dict[str, Any] = torch.load(checkpoint, map_location=location, weights_only=True)
+    except (OSError, EOFError, LookupError, RuntimeError, ValueError, UnpicklingError):
+        raise BraggleError(
+            f"{checkpoint}: is not a checkpoint, or not whole; train anew in another folder"
+        ) from None
+    return state
 
 
 def _save(state: dict[str, Any], path: Path) -> None:

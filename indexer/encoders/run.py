@@ -13,7 +13,6 @@ import sys
 import zipfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -22,7 +21,7 @@ from torch import nn
 from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory
-from indexer.encoders.loop import CHECKPOINT
+from indexer.encoders.loop import CHECKPOINT, read_state
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
 from indexer.encoders.training import (
@@ -194,12 +193,7 @@ def recipe_of(
 
 def _recipe_in(checkpoint: Path) -> tuple[Recipe, bool]:
     """The recipe of a checkpoint whose encoder has the shape it says; whether that reads atoms."""
-    try:
-        state = torch.load(checkpoint, map_location="meta", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError):
-        raise BraggleError(
-            f"{checkpoint}: is not a checkpoint, or not whole; train anew in another folder"
-        ) from None
+    state = read_state(checkpoint, "meta")
     try:
         fields = dict(state["recipe"])
         shape = ProfileEncoderShape(**fields.pop("shape"))

@@ -19,12 +19,14 @@ from data.measured_like import measured_like
 from data.pattern import Pattern
 from data.preparation import prepare
 from data.reading import read_pattern
-from generator.candidate import Task
+from generator.candidate import Candidate, Task
+from generator.exchange import assignments
 from generator.matching import LOOSE, STRICT, rms_distance
 from generator.pool import MouldPool
 from generator.prototype import prototype
-from generator.solver import Solver
-from generator.substitution import SubstitutionEngine, assignments
+from generator.ranking import CandidateRanker
+from generator.solver import ENGINES, Solver, structures
+from generator.substitution import SubstitutionEngine
 from indexer.encoders.packing import formulas_in
 from indexer.learned import LearnedChannel
 from indexer.library import Library
@@ -38,7 +40,10 @@ SIZES = ((1, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 400))
 SEED = 23
 
 Advance = Callable[[int, int | None, str], None]
+UNKNOWN = "prototype_unknown"
 SOLVER, COPY, RETRIEVAL = "solve", "template_copy", "retrieval_only"
+RANKINGS = {"by_fit": ("misfit", "unexplained"), "by_embedding": ("dissimilarity",)}
+"""The same candidates ranked by some of what the ranking goes by, and nothing else."""
 
 
 class Way(Protocol):
@@ -80,8 +85,12 @@ def bench_solve(
     queries: Path | None = None,
     simulated: int = 0,
     formulas: Path | None = None,
+    unknown: bool = False,
     max_atoms: int = 20,
     samples: int = 20,
+    engines: Sequence[str] | None = None,
+    cell_given: bool = False,
+    refine: bool = True,
     advance: Advance | None = None,
 ) -> dict[str, Any]:
     """Propose crystals for patterns of which the formula is known, and see how many are right.
@@ -96,8 +105,12 @@ def bench_solve(
         queries: folder of measured cases; those with ordered truths are taken.
         simulated: so many crystals of the library are taken, too, measured as in a laboratory.
         formulas: file of reduced formulas that these are taken from, as those untrained.
+        unknown: only cases whose prototype is not there are taken.
         max_atoms: of the primitive cell, of cases.
         samples: candidates that are looked at.
+        engines: that propose; when left out, one after the other until a candidate convinces.
+        cell_given: whether the true cell is told, too.
+        refine: as of `generator.solver.Solver.solve`.
         advance: called with done, total and the stage.
 
     Raises:
@@ -111,16 +124,22 @@ def bench_solve(
             library, simulated, max_atoms, formulas_in(formulas) if formulas else None
         ),
     ]
+    cases = [one for one in cases if not unknown or UNKNOWN in _groups(one, pool, _own(one))]
     if not cases:
         raise QueryError(
             f"{queries or library.path}: no case with an ordered crystal of at most {max_atoms} "
             "atoms; raise --max-atoms"
         )
     solver = Solver(library)
+    ranked: list[Candidate] = []
+
+    def solved(task: Task, *, without: frozenset[str]) -> list[Crystal]:
+        ranked[:] = solver.candidates(task, engines=engines, without=without, refine=refine)
+        return _best(ranked, samples)
+
     ways: dict[str, Way] = {
-        SOLVER: lambda task, *, without: [
-            one.candidate.crystal for one in solver.ranked(task, without=without, samples=samples)
-        ],
+        SOLVER: solved,
+        **{name: partial(_otherwise, ranked, by, samples) for name, by in RANKINGS.items()},
         COPY: lambda task, *, without: [
             one.crystal for one in SubstitutionEngine(pool, without=without).propose(task, samples)
         ],
@@ -129,10 +148,12 @@ def bench_solve(
     outcomes: dict[str, list[_Outcome]] = {name: [] for name in ways}
     for done, case in enumerate(cases):
         report(done, len(cases), "cases")
-        own = frozenset({reduced_formula(case.truth.composition)})
+        own = _own(case)
         groups = ("all", *_groups(case, pool, own))
         for name, way in ways.items():
-            outcomes[name].append(_outcome(case, partial(way, without=own), groups))
+            outcomes[name].append(
+                _outcome(case, partial(way, without=own), groups, cell_given=cell_given)
+            )
     report(len(cases), len(cases), "cases")
     summaries = {name: _summary(found) for name, found in outcomes.items()}
     return {
@@ -140,10 +161,36 @@ def bench_solve(
         "cases": len(cases),
         "max_atoms": max_atoms,
         "samples": samples,
+        "given": "formula+cell" if cell_given else "formula",
+        "engines": list(engines or ENGINES),
+        "until_convinced": engines is None,
+        "refine": refine,
         **summaries.pop(SOLVER),
+        "rankings": {name: summaries.pop(name) for name in RANKINGS},
         "controls": summaries,
         **provenance(library),
     }
+
+
+def _best(ranked: Sequence[Candidate], samples: int) -> list[Crystal]:
+    """Crystals of the best structures."""
+    return [ranked[members[0]].crystal for members in structures(ranked, samples)]
+
+
+def _otherwise(
+    ranked: Sequence[Candidate],
+    by: Sequence[str],
+    samples: int,
+    _task: Task,
+    *,
+    without: frozenset[str],
+) -> list[Crystal]:
+    """Of candidates that were found for a task, the best by some features with their weights."""
+    del without
+    weights = CandidateRanker.shipped().by_name
+    worth = [sum(weights[name] * one.features[name] for name in by) for one in ranked]
+    order = np.argsort(-np.array(worth), kind="stable")
+    return _best([ranked[i] for i in order], samples)
 
 
 def measured_cases(queries: Path, max_atoms: int) -> Iterator[SolveCase]:
@@ -181,6 +228,11 @@ def simulated_cases(
             return
 
 
+def _own(case: SolveCase) -> frozenset[str]:
+    """Formulas that are withheld."""
+    return frozenset({reduced_formula(case.truth.composition)})
+
+
 def _groups(case: SolveCase, pool: MouldPool, own: frozenset[str]) -> tuple[str, ...]:
     """What a case is counted under besides `all`."""
     size = next((f"{a}-{b} atoms" for a, b in SIZES if a <= case.atoms <= b), "more atoms")
@@ -192,7 +244,7 @@ def _groups(case: SolveCase, pool: MouldPool, own: frozenset[str]) -> tuple[str,
         for one in moulds
     )
     return (
-        "prototype_known" if known else "prototype_unknown",
+        "prototype_known" if known else UNKNOWN,
         size,
         crystal_system(case.truth.space_group_number),
     )
@@ -219,12 +271,18 @@ def retrieved(pool: MouldPool, task: Task, without: frozenset[str], count: int) 
 
 
 def _outcome(
-    case: SolveCase, way: Callable[[Task], list[Crystal]], groups: tuple[str, ...]
+    case: SolveCase,
+    way: Callable[[Task], list[Crystal]],
+    groups: tuple[str, ...],
+    *,
+    cell_given: bool,
 ) -> _Outcome:
     start = perf_counter()
     try:
         prepared = prepare(case.pattern)
-        crystals = way(Task(prepared, case.truth.composition, most_atoms=2 * case.atoms))
+        cell = case.truth.cell if cell_given else None
+        task = Task(prepared, case.truth.composition, most_atoms=2 * case.atoms, cell=cell)
+        crystals = way(task)
     except BraggleError:
         crystals = []
     seconds = perf_counter() - start

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from service.commands.generate import Engine
 from service.commands.options import Json, LibraryName, torch_needed, verb
 from service.commands.search import FirstStage, open_library
 from service.terminal import emit, progress_bar, say, show
@@ -29,6 +30,13 @@ class Chemistry(StrEnum):
 
     NONE = "none"
     ELEMENTS = "elements"
+
+
+class Given(StrEnum):
+    """What is known of a sample that is to be solved."""
+
+    FORMULA = "formula"
+    FORMULA_AND_CELL = "formula+cell"
 
 
 @app.command()
@@ -214,6 +222,19 @@ def solve(
         int, typer.Option(min=1, help="Of the primitive cell, of the cases that are taken.")
     ] = 20,
     samples: Annotated[int, typer.Option(min=1, help="Candidates looked at in each case.")] = 20,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Only cases whose prototype is not in the library.")
+    ] = False,
+    given: Annotated[Given, typer.Option(help="What is told besides the pattern.")] = Given.FORMULA,
+    engine: Annotated[
+        list[Engine] | None,
+        typer.Option(
+            help="What proposes; when not given, all in turn until a candidate convinces."
+        ),
+    ] = None,
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="As of `braggle generate`.")
+    ] = True,
     json: Json = False,
 ) -> None:
     """Count how often a crystal is proposed that the library lacks, its formula given."""
@@ -229,6 +250,10 @@ def solve(
             formulas=formulas,
             max_atoms=max_atoms,
             samples=samples,
+            unknown=unknown,
+            engines=tuple(one.value for one in engine) if engine else None,
+            cell_given=given is Given.FORMULA_AND_CELL,
+            refine=refine,
             advance=progress,
         )
     if json:

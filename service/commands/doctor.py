@@ -30,6 +30,7 @@ PACKAGES = (
 EXTRAS = {
     "gpu": "faiss-gpu",
     "vendor": "geddes",
+    "ligands": "rdkit",
     "mofs": "core-mof",
     "train": "torch",
     "relax": "chgnet",

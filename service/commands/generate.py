@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.commands.options import Json, LibraryName, verb
+from service.commands.sample import cell_of, sample_of, space_group_of
 from service.commands.search import open_library, radiation_of
 from service.terminal import emit, progress_bar, say, show
 
@@ -25,6 +26,8 @@ class Engine(StrEnum):
     """What proposes structures."""
 
     SUBSTITUTION = "substitution"
+    DIFFUSION = "diffusion"
+    DIRECT = "direct"
 
 
 @verb
@@ -33,15 +36,55 @@ def generate(
         str, typer.Argument(metavar="PATTERN", help="Measured pattern; - reads stdin.")
     ],
     *,
-    formula: Annotated[str, typer.Option(help="What the sample is made of: PbSO4")],
+    formula: Annotated[
+        str | None,
+        typer.Option(help="What the sample is made of: PbSO4", show_default=False),
+    ] = None,
+    metals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METALS",
+            help="Of a coordination compound, with their numbers: Zn:4,Cu:1",
+            show_default=False,
+        ),
+    ] = None,
+    ligand: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SMILES",
+            help='Of a coordination compound, with its number: "[O-2]:1"; may be repeated.',
+        ),
+    ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(help="If known: 'a b c α β γ' in Å and degrees.", show_default=False),
+    ] = None,
+    space_group: Annotated[
+        str | None, typer.Option(help="If known: 62 or Pnma.", show_default=False)
+    ] = None,
+    formula_units: Annotated[
+        int | None,
+        typer.Option(
+            metavar="Z", min=1, help="If known: of the conventional cell.", show_default=False
+        ),
+    ] = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="For the CIFs, the document and the page.")
     ],
     library: LibraryName = None,
     engine: Annotated[
-        list[Engine] | None, typer.Option(help="What proposes; all engines when not given.")
+        list[Engine] | None,
+        typer.Option(
+            help="What proposes; when not given, all in turn until a candidate convinces."
+        ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=200, help="Structures at most.")] = 20,
+    refine: Annotated[
+        bool, typer.Option("--refine/--no-refine", help="Coordinates of the best, too.")
+    ] = True,
+    relax: Annotated[
+        bool, typer.Option("--relax", help="The best by a force field, too (extra `relax`).")
+    ] = False,
     time_limit: Annotated[
         float | None,
         typer.Option(metavar="S", min=0.0, help="Begin nothing new after so many seconds."),
@@ -57,13 +100,14 @@ def generate(
 ) -> None:
     """Propose structures for a pattern that nothing known explains."""
     radiation = radiation_of(wavelength)
+    known_cell, known_group = cell_of(cell), space_group_of(space_group)
+    sample = sample_of(formula, metals, ligand)
 
     from data.formula import parse_formula, reduced_formula
     from data.reading import read_pattern
-    from generator.solver import ENGINES, Solver
+    from generator.solver import Solver
     from service.proposals import solution_answer, write_cifs, write_proposals
 
-    composition = parse_formula(formula)
     withheld = frozenset(
         reduced_formula(parse_formula(one)) for one in without.split(",") if one.strip()
     )
@@ -72,10 +116,16 @@ def generate(
     with progress_bar() as progress:
         solution = solver.solve(
             measured,
-            composition,
-            engines=tuple(one.value for one in engine) if engine else tuple(ENGINES),
+            sample.composition,
+            ligands=sample.ligands,
+            cell=known_cell,
+            space_group=known_group,
+            formula_units=formula_units,
+            engines=tuple(one.value for one in engine) if engine else None,
             samples=samples,
             without=withheld,
+            refine=refine,
+            relax=relax,
             time_limit_s=time_limit,
             progress=progress,
         )
@@ -115,8 +165,9 @@ def _table(solution: Solution) -> Table:
         pad_edge=False,
         header_style="bold",
     )
-    for name in ("#", "space group", "a, b, c (Å)", "Rwp %", "r", "share", "made in"):
-        table.add_column(name, justify="left" if name in ("space group", "made in") else "right")
+    for name in ("#", "space group", "a, b, c (Å)", "Rwp %", "r", "share", "made in", "refined"):
+        left = name in ("space group", "made in", "refined")
+        table.add_column(name, justify="left" if left else "right")
     for one in solution.proposals[:SHOWN]:
         crystal = one.candidate.crystal
         template = one.template
@@ -128,5 +179,6 @@ def _table(solution: Solution) -> Table:
             f"{one.candidate.correlation:.3f}",
             percent(one.probability),
             "" if template is None else ", ".join((template.formula, *template.names[:1])),
+            "yes" if one.candidate.refined else "",
         )
     return table

@@ -56,6 +56,7 @@ def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:
     return {
         "rank": one.rank,
         "proposer": one.candidate.proposer,
+        "refined": one.candidate.refined,
         "template": None
         if template is None
         else {"id": template.id, "formula": template.formula, "names": list(template.names)},

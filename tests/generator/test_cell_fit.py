@@ -12,7 +12,14 @@ from data.crystal import Crystal
 from data.diffraction import lines_table
 from data.preparation import Prepared, prepare
 from data.profile import simulate_pattern
-from generator.cell_fit import LENGTH_LIMIT, TIES, _cell, _lattice, fit_cells
+from generator.cell_fit import (
+    LENGTH_LIMIT,
+    TIES,
+    cell_logarithms,
+    fit_cells,
+    lattice_of,
+    profile_cosines,
+)
 from tests import crystals
 
 KNOWN = {name: standardize(crystal).crystal for name, crystal in crystals.ALL.items()}
@@ -29,11 +36,11 @@ def measured(crystal: Crystal, zero_shift_deg: float = 0.0) -> Prepared:
 
 def moved(crystal: Crystal, size: float, free: tuple[float, ...]) -> Crystal:
     """Every length changed by one part, and each free quantity by a further one."""
-    cell = _cell(crystal.lattice)
+    cell = cell_logarithms(crystal.lattice)
     cell[:3] += size
     for i, tie in enumerate(TIES[crystal_system(crystal.space_group_number)]):
         cell[i] += free[tie] if tie >= 0 else 0.0
-    return replace(crystal, lattice=_lattice(cell, crystal.lattice))
+    return replace(crystal, lattice=lattice_of(cell, crystal.lattice))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -52,6 +59,35 @@ def test_a_moved_cell_is_found_again(name: str, size: float) -> None:
     )
     assert fits.correlation[0] > 0.9
     assert abs(fits.zero_shift_deg[0]) < 0.05
+
+
+def test_a_known_cell_is_kept() -> None:
+    crystal = KNOWN["quartz"]
+    start = moved(crystal, 0.004, (0.0, -0.002, 0.0, 0.0, 0.0, 0.0))
+    far = moved(crystal, 0.04, (0.0,) * 6)
+    pattern = measured(crystal)
+    for begin, found_again in ((start, True), (far, False)):
+        fits = fit_cells(
+            pattern,
+            lines_table([begin]),
+            begin.lattice[None],
+            np.array([crystal.space_group_number]),
+            reach=0.01,
+        )
+        found = replace(crystal, lattice=fits.lattices[0]).cell
+        np.testing.assert_allclose(found[:3], begin.cell[:3], rtol=0.0126)
+        assert np.allclose(found[:3], crystal.cell[:3], rtol=1.5e-3) == found_again
+
+
+def test_correlations_are_those_of_the_fit() -> None:
+    them = [KNOWN["quartz"], KNOWN["rutile"]]
+    pattern = measured(KNOWN["quartz"])
+    groups = np.array([one.space_group_number for one in them])
+    lattices = np.array([one.lattice for one in them])
+    fits = fit_cells(pattern, lines_table(them), lattices, groups)
+    again = lines_table([replace(one, lattice=fits.lattices[i]) for i, one in enumerate(them)])
+    found = profile_cosines(pattern, again, fits.lattices, fits.zero_shift_deg)
+    np.testing.assert_allclose(found, fits.correlation, atol=0.01)
 
 
 def test_a_zero_shift_is_told_from_a_strain() -> None:

@@ -16,9 +16,10 @@ from data.profile import simulate_pattern
 from data.record import Record, Source
 from generator.candidate import Task
 from generator.chemistry import AtomicVolumes, unlikeness
+from generator.exchange import LIKENESS, assignments
 from generator.matching import rms_distance
 from generator.pool import MouldPool, anonymous
-from generator.substitution import LIKENESS, SubstitutionEngine, assignments
+from generator.substitution import SubstitutionEngine
 from indexer import Library
 from tests import crystals
 from tests.indexer.toy import ToyChannel
@@ -111,6 +112,28 @@ def test_no_crystal_of_the_kind_gives_no_candidate(
     assert SubstitutionEngine(pool).propose(task(crystals.BADDELEYITE), 5) != []  # as rutile
     strange = replace(task(crystals.RUTILE), composition={"Ti": 7.0, "O": 11.0})
     assert SubstitutionEngine(pool).propose(strange, 5) == []
+
+
+def test_only_what_is_known_is_made(pool: MouldPool, task: Callable[[Crystal], Task]) -> None:
+    anatase = made(crystals.ANATASE, 1.03, Ti="Sn")
+    told = task(anatase)
+    engine = SubstitutionEngine(pool)
+    every = {one.crystal.space_group_number for one in engine.propose(told, 20)}
+    assert len(every) > 1
+    for known in (
+        replace(told, space_group=141),
+        replace(told, formula_units=1, composition={"Sn": 4.0, "O": 8.0}, space_group=141),
+        replace(told, cell=anatase.cell),
+    ):
+        candidates = engine.propose(known, 20)
+        assert {one.crystal.space_group_number for one in candidates} == {141}
+        assert candidates[0].crystal.cell[2] == pytest.approx(anatase.cell[2], rel=3e-3)
+    assert engine.propose(replace(told, space_group=1), 20) == []
+    # Told, a cell is found that volumes of atoms would not lead to.
+    odd = made(crystals.RUTILE, 1.0, Ti="Sn")
+    odd = replace(odd, lattice=odd.lattice * np.array([[1.12], [1.12], [1.12]]))
+    (best, *_) = engine.propose(replace(task(odd), cell=odd.cell), 20)
+    assert best.crystal.cell[:3] == pytest.approx(odd.cell[:3], rel=3e-3)
 
 
 def test_the_pool_holds_ordered_crystals_of_one_kind_of_formula(pool: MouldPool) -> None:

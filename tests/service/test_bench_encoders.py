@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 from data.preparation import prepare
 from data.reading import read_pattern
 from indexer import Library
-from indexer.encoders import training
+from indexer.encoders.loop import CHECKPOINT, LOG
 from indexer.encoders.pack import Pack
 from indexer.encoders.packing import HELD_OUT, write_packed
 from indexer.encoders.training import Progress, Recipe
@@ -58,8 +58,8 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = load_file(Path(str(files("indexer"))) / "encoders/weights/profile.safetensors")
     state = {name: torch.from_numpy(value.astype(np.float32)) for name, value in weights.items()}
     saved = {"recipe": asdict(Recipe()), "encoder": state, "averaged": state, "step": 8000}
-    torch.save(saved, folder / training.CHECKPOINT)
-    (folder / training.LOG).write_text(json.dumps(asdict(Progress(8000, 0.5, 300.0))) + "\n")
+    torch.save(saved, folder / CHECKPOINT)
+    (folder / LOG).write_text(json.dumps(asdict(Progress(8000, 0.5, 300.0))) + "\n")
     return folder
 
 

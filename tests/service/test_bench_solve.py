@@ -16,6 +16,7 @@ from tests import crystals
 from tests.service.bench_crystals import library_of, renamed, scaled, write_case
 from tests.service.conftest import Braggle
 
+ENGINE = ("--engine", "substitution")
 MANGANOSITE = scaled(renamed(crystals.ROCK_SALT, Na="Mn", Cl="O"), 4.44 / 5.64)
 KNOWN = {
     "periclase": scaled(renamed(crystals.ROCK_SALT, Na="Mg", Cl="O"), 4.21 / 5.64),
@@ -48,7 +49,7 @@ def queries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def result(queries: Path, library: Library) -> dict[str, Any]:
-    return bench_solve(library, queries=queries)
+    return bench_solve(library, queries=queries, engines=("substitution",))
 
 
 def test_isotypes_are_made_and_the_own_formula_is_withheld(result: dict[str, Any]) -> None:
@@ -84,11 +85,21 @@ def test_cases_of_a_library_are_each_of_another_formula(library: Library) -> Non
 
 
 def test_the_command_shows_a_table(braggle: Braggle, queries: Path, library: Library) -> None:
-    shown = braggle("bench", "solve", queries, "-l", library.path, "--simulated", 1)
+    shown = braggle("bench", "solve", queries, "-l", library.path, "--simulated", 1, *ENGINE)
     assert shown.exit_code == 0, shown.output
     assert "prototype known" in shown.stdout
-    told = json.loads(braggle("bench", "solve", queries, "-l", library.path, "--json").stdout)
+    told = json.loads(
+        braggle("bench", "solve", queries, "-l", library.path, "--json", *ENGINE).stdout
+    )
     assert (told["benchmark"], told["cases"], told["samples"]) == ("solve", 2, 20)
+    assert (told["given"], told["refine"]) == ("formula", True)
+
+
+def test_the_cell_may_be_given(braggle: Braggle, queries: Path, library: Library) -> None:
+    words = ("bench", "solve", queries, "-l", library.path, "--json", "--no-refine", *ENGINE)
+    told = json.loads(braggle(*words, "--given", "formula+cell").stdout)
+    assert (told["given"], told["refine"]) == ("formula+cell", False)
+    check_groups(told["groups"])
 
 
 def test_no_case_is_one_line(library: Library, queries: Path) -> None:

@@ -43,7 +43,10 @@ def test_it_writes_cifs_a_document_and_a_page(
     braggle: Braggle, library: Library, pattern: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    words = ("generate", pattern, "--formula", "MnO", "-l", library.path, "--out", out)
+    words = (
+        "generate", pattern, "--formula", "MnO", "-l", library.path, "--out", out,
+        "--engine", "substitution",
+    )  # fmt: skip
     done = braggle(*words, "--json")
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
@@ -81,12 +84,124 @@ def test_a_bad_formula_is_one_line(
     braggle: Braggle, library: Library, pattern: Path, tmp_path: Path, formula: str, said: str
 ) -> None:
     done = braggle(
-        "generate", pattern, "--formula", formula, "-l", library.path, "--out", tmp_path / "out"
-    )
+        "generate", pattern, "--formula", formula, "-l", library.path, "--out", tmp_path / "out",
+        "--engine", "substitution",
+    )  # fmt: skip
     assert done.exit_code == 1
     (line,) = done.stderr.splitlines()
     assert said in line
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_known_is_kept_to(
+    braggle: Braggle, library: Library, pattern: Path, tmp_path: Path
+) -> None:
+    words = (
+        "generate", pattern, "-l", library.path, "--out", tmp_path / "out", "--json",
+        "--engine", "substitution",
+    )  # fmt: skip
+    known = ("--cell", "4.44,4.44,4.44,90,90,90", "--space-group", "F m -3 m")
+    done = braggle(*words, "--metals", "Mn", "--formula", "MnO", *known, "--formula-units", 4)
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert {one["space_group"] for one in told["proposals"]} == {"Fm-3m"}
+    assert {one["template"]["formula"] for one in told["proposals"]} == {"MgO"}
+    assert told["proposals"][0]["cell"]["a"] == pytest.approx(4.44, rel=2e-3)
+    for wrong in (("--space-group", "221", "--formula-units", 4), ("--cell", "7 7 7 90 90 90")):
+        refused = braggle(*words, "--formula", "MnO", *wrong)
+        assert refused.exit_code == 1
+        (line,) = refused.stderr.splitlines()
+        assert "MnO: no crystal of such a formula was made with the" in line
+
+
+def test_metals_and_ligands_say_the_formula(
+    braggle: Braggle, library: Library, pattern: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("rdkit")
+    done = braggle(
+        "generate", pattern, "-l", library.path, "--out", tmp_path / "out", "--json",
+        "--metals", "Mn:1", "--ligand", "[O-2]:1", "--no-refine", "--engine", "substitution",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["query"]["formula"] == "MnO"
+    assert not any(one["refined"] for one in told["proposals"])
+
+
+def test_refined_crystals_are_said_to_be(
+    braggle: Braggle, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    known = {"rutile": crystals.RUTILE, "calcite": crystals.CALCITE}
+    made = library_of(known, tmp_path_factory.mktemp("libraries") / "rutile")
+    path = tmp_path / "sample.xy"
+    tin = scaled(renamed(crystals.RUTILE, Ti="Sn"), 1.035)
+    rng = np.random.default_rng(4)
+    write_xy(simulate_pattern(tin, background_counts=100.0, rng=rng), path)
+    words = (
+        "generate", path, "--formula", "SnO2", "-l", made.path, "--out", tmp_path / "out",
+        "--engine", "substitution",
+    )  # fmt: skip
+    told = json.loads(braggle(*words, "--json").stdout)
+    assert len(told["proposals"]) == 1
+    assert told["proposals"][0]["copies"] >= 1
+    assert "refinement" in told["proposals"][0]["features"]
+    assert braggle(*words).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words, code, said",
+    [
+        ((), 2, "--formula"),
+        (("--formula", "MnO", "--cell", "4 4 4"), 2, "six numbers"),
+        (("--formula", "MnO", "--cell", "4 4 4 90 90 x"), 2, "six numbers"),
+        (("--formula", "MnO", "--cell", "4 4 4 90 90 -90"), 2, "there is no such cell"),
+        (("--formula", "MnO", "--cell", "4 4 4 30 30 90"), 2, "there is no such cell"),
+        (("--formula", "MnO", "--space-group", "231"), 2, "there is no such; give 1 to 230"),
+        (("--formula", "MnO", "--space-group", "Pxyz"), 2, "Pxyz"),
+        (("--formula", "MnO", "--formula-units", "0"), 2, "--formula-units"),
+        (("--formula", "MnO", "--metals", "O"), 1, "'O' is no metal"),
+        (("--formula", "MnO", "--metals", "Zn"), 1, "formula MnO: it has no Zn"),
+        (("--metals", "Mn"), 1, "Mn: how many in a formula unit is not said; write Mn:1"),
+        (("--formula", "MnO", "--cell", "4 4 5 90 90 90", "--space-group", "225"), 1, "not cubic"),
+        (("--formula", "MnO", "--cell", "2 2 2 90 90 90", "--formula-units", "4"), 1, "no room"),
+        (("--formula", "MnO", "--time-limit", "0"), 1, "within the time limit of 0 s; allow more"),
+    ],
+)
+def test_what_cannot_be_known_is_one_line(
+    braggle: Braggle,
+    library: Library,
+    pattern: Path,
+    tmp_path: Path,
+    words: tuple[str, ...],
+    code: int,
+    said: str,
+) -> None:
+    done = braggle(
+        "generate", pattern, "-l", library.path, "--out", tmp_path / "out",
+        "--engine", "substitution", *words,
+    )  # fmt: skip
+    assert done.exit_code == code, done.stderr
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_relaxation_without_its_extra_is_one_line(
+    braggle: Braggle,
+    library: Library,
+    pattern: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("generator.refinement.relaxation.find_spec", lambda _name: None)
+    done = braggle(
+        "generate", pattern, "--formula", "MnO", "-l", library.path, "--out", tmp_path / "out",
+        "--relax",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    (line,) = done.stderr.splitlines()
+    assert "pip install 'braggle[relax]'" in line
 
 
 def test_what_is_withheld_is_not_made_use_of(
@@ -94,7 +209,7 @@ def test_what_is_withheld_is_not_made_use_of(
 ) -> None:
     done = braggle(
         "generate", pattern, "--formula", "MnO", "-l", library.path, "--out", tmp_path / "out",
-        "--without", "MgO", "--json",
+        "--without", "MgO", "--json", "--engine", "substitution",
     )  # fmt: skip
     told = json.loads(done.stdout)
     assert {one["template"]["formula"] for one in told["proposals"]} == {"CsCl"}

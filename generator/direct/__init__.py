@@ -1,0 +1,1 @@
+"""Structures from a pattern and a formula alone: cells, space groups, sites, coordinates."""

@@ -1,0 +1,1 @@
+"""Proposed crystals improved against the pattern: by gradient, by symmetry, by a force field."""

@@ -1,0 +1,112 @@
+"""Coordinates by a force field, cells as the pattern says."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.canonical import Standard
+from data.crystal import Crystal
+from data.errors import MissingExtraError
+from data.pymatgen_bridge import to_pymatgen
+from generator.candidate import Candidate, Task
+from generator.cell_fit import profile_cosines
+from generator.contacts import closest_contact
+from generator.lines import lines_for
+from generator.refinement.freedom import freedom_of
+
+MOST_ATOMS = 100
+"""Of the primitive cell, that are relaxed."""
+CROWDED = 0.5
+"""Crystals with a shorter contact, over the sum of the radii, are beyond a force field."""
+FORCE_EV_PER_ANGSTROM, STEPS = 0.1, 100
+"""Relaxation ends below this force, or after so many steps."""
+
+Relax = Callable[[Crystal], NDArray[np.float64]]
+"""Where a force field moves the atoms of a crystal to, the cell kept: Cartesian, in Å. (n, 3)."""
+
+
+def relaxed(task: Task, candidates: Sequence[Candidate], relax: Relax) -> list[Candidate]:
+    """The candidates with relaxed coordinates, as far as their symmetry lets atoms move.
+
+    They count as refined where they were before: a force field does not look at the pattern.
+
+    Those that are too large, whose atoms overlap, or that are late are left out.
+
+    Args:
+        task: the pattern.
+        candidates: in the standard settings of their space groups.
+        relax: as `chgnet` is.
+    """
+    found = []
+    for one in candidates:
+        if task.is_late:
+            break
+        small = len(Standard.from_stored(one.crystal).primitive) <= MOST_ATOMS
+        apart = closest_contact(one.crystal) >= CROWDED
+        if small and apart and len(freedom_of(one.crystal).moves):
+            crystal = _moved(one.crystal, relax)
+            cosine = profile_cosines(
+                task.prepared,
+                lines_for(task, [crystal]),
+                crystal.lattice[None],
+                np.array([one.zero_shift_deg]),
+            )
+            found.append(replace(one, crystal=crystal, correlation=float(cosine[0])))
+    return found
+
+
+def _moved(crystal: Crystal, relax: Relax) -> Crystal:
+    """The crystal with its free coordinates where they are nearest to what the force field says."""
+    freedom = freedom_of(crystal)
+    chosen = freedom.lattice_points
+    lattice = Standard.from_stored(crystal).primitive.lattice
+    begin = crystal.fractional[chosen] @ crystal.lattice
+    primitive = replace(
+        crystal,
+        lattice=lattice,
+        species=tuple(crystal.species[i] for i in chosen),
+        occupancies=crystal.occupancies[chosen],
+        fractional=begin @ np.linalg.inv(lattice),
+        u_iso_angstrom2=crystal.u_iso_angstrom2[chosen],
+    )
+    change = relax(primitive) - begin
+    moves = (freedom.moves[:, chosen] @ crystal.lattice).reshape(len(freedom.moves), -1)
+    by_angstrom = np.linalg.lstsq(moves.T, change.ravel())[0]
+    return freedom.moved(crystal, np.asarray(by_angstrom, np.float64), np.zeros(6))
+
+
+def chgnet() -> Relax:
+    """Relaxation by CHGNet (Deng et al., Nature Machine Intelligence 5 (2023) 1031).
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    if find_spec("chgnet") is None:
+        raise MissingExtraError(
+            "relaxation needs CHGNet, which is not installed; pip install 'braggle[relax]'"
+        )
+    import chgnet.model
+
+    with redirect_stdout(sys.stderr):  # it says hello
+        optimizer: Any = chgnet.model.StructOptimizer(use_device="cpu", on_isolated_atoms="ignore")
+
+    def relax(crystal: Crystal) -> NDArray[np.float64]:
+        done = optimizer.relax(
+            to_pymatgen(crystal),
+            fmax=FORCE_EV_PER_ANGSTROM,
+            steps=STEPS,
+            relax_cell=False,
+            verbose=False,
+            assign_magmoms=False,
+        )
+        return np.asarray(done["final_structure"].cart_coords, dtype=np.float64)
+
+    return relax
