@@ -84,6 +84,7 @@ def bench_solve(
     *,
     queries: Path | None = None,
     simulated: int = 0,
+    crystals: Library | None = None,
     formulas: Path | None = None,
     unknown: bool = False,
     max_atoms: int = 20,
@@ -104,6 +105,7 @@ def bench_solve(
         library: whose crystals may be made use of.
         queries: folder of measured cases; those with ordered truths are taken.
         simulated: so many crystals of the library are taken, too, measured as in a laboratory.
+        crystals: another library that these are taken from.
         formulas: file of reduced formulas that these are taken from, as those untrained.
         unknown: only cases whose prototype is not there are taken.
         max_atoms: of the primitive cell, of cases.
@@ -121,7 +123,7 @@ def bench_solve(
     cases = [
         *(measured_cases(queries, max_atoms) if queries else ()),
         *simulated_cases(
-            library, simulated, max_atoms, formulas_in(formulas) if formulas else None
+            crystals or library, simulated, max_atoms, formulas_in(formulas) if formulas else None
         ),
     ]
     cases = [one for one in cases if not unknown or UNKNOWN in _groups(one, pool, _own(one))]

@@ -222,6 +222,14 @@ def solve(
         int, typer.Option(min=1, help="Of the primitive cell, of the cases that are taken.")
     ] = 20,
     samples: Annotated[int, typer.Option(min=1, help="Candidates looked at in each case.")] = 20,
+    crystals: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIBRARY",
+            help="Simulated cases are crystals of this library instead.",
+            show_default=False,
+        ),
+    ] = None,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Only cases whose prototype is not in the library.")
     ] = False,
@@ -250,6 +258,7 @@ def solve(
             formulas=formulas,
             max_atoms=max_atoms,
             samples=samples,
+            crystals=open_library(crystals) if crystals else None,
             unknown=unknown,
             engines=tuple(one.value for one in engine) if engine else None,
             cell_given=given is Given.FORMULA_AND_CELL,
