@@ -131,7 +131,7 @@ class DiffusionEngine:
         known: Sequence[Crystal],
         rng: np.random.Generator,
     ) -> list[Candidate]:
-        drawn = list(self._drawn(asked, odds, known, rng))
+        drawn = list(self._drawn(task, asked, odds, known, rng))
         crystals = [
             one
             for one in _symmetric(drawn)
@@ -164,6 +164,7 @@ class DiffusionEngine:
 
     def _drawn(
         self,
+        task: Task,
         asked: Questioned,
         odds: NDArray[np.float64],
         known: Sequence[Crystal],
@@ -178,6 +179,8 @@ class DiffusionEngine:
         guessed = rng.random(len(units)) < FROM_GUESS
         for many in np.unique(units):
             mine = guessed[units == many]
+            if task.is_late:
+                return
             if mine.any():
                 yield from asked.from_guess(int(many), int(mine.sum()))
             if not mine.all():

@@ -110,8 +110,9 @@ def _cells(task: Task, volumes: _FLOAT) -> list[tuple[Cell, float]]:
     if task.cell is not None:
         found = cells_of(lattice_of_cell(task.cell))
     else:
-        found = index_peaks(marks, volumes, most=CELLS_A_SYSTEM)
-        found += index_triclinic(marks, volumes, most=CELLS_A_SYSTEM)
+        found = index_peaks(marks, volumes, most=CELLS_A_SYSTEM, late=lambda: task.is_late)
+        if not task.is_late:
+            found += index_triclinic(marks, volumes, most=CELLS_A_SYSTEM)
         found.sort(key=lambda one: -one.merit)
     wavelength = task.prepared.wavelengths_angstrom[0]
     return [refined(one, marks, wavelength) for one in found[:CELLS]]
@@ -172,7 +173,9 @@ def ways_of(
     scored: list[tuple[float, int, Hypothesis]] = []
     atoms = sum(formula.values())
     groups = [number for number in range(1, 231) if may_have_group(task, number)]
-    for one in hypotheses(curve, cells, chemistry.elements, groups=groups):
+    for one in hypotheses(
+        curve, cells, chemistry.elements, groups=groups, late=lambda: task.is_late
+    ):
         primitive = abs(float(np.linalg.det(one.frame.basis)))
         own = one.score + MERIT_WORTH * (merits[one.cell] - max(merits))
         for units in range(1, task.most_atoms // atoms + 1):
@@ -190,6 +193,8 @@ def ways_of(
     shares /= shares.sum()
     ways: list[Way] = []
     for (score, units, one), share in zip(scored, shares, strict=True):
+        if task.is_late:
+            break
         number = one.frame.number
         counts = {symbol: units * amount for symbol, amount in formula.items()}
         allowed = int(np.clip(WAYS * share, FEWEST_WAYS, MOST_WAYS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import permutations
@@ -209,6 +209,7 @@ def hypotheses(
     elements: Sequence[str],
     *,
     groups: Iterable[int] | None = None,
+    late: Callable[[], bool] = lambda: False,
 ) -> list[Hypothesis]:
     """Space groups of cells, the likeliest first.
 
@@ -217,10 +218,13 @@ def hypotheses(
         cells: with their zero shifts, best first.
         elements: that scatter.
         groups: the only ones that are looked at; all by default.
+        late: when no further cell is to be begun.
     """
     wanted = None if groups is None else set(groups)
     found: list[Hypothesis] = []
     for rank, (cell, zero) in enumerate(cells):
+        if late():
+            break
         own: list[tuple[Hypothesis, float, int]] = []
         known: dict[tuple[int, ...], tuple[float, int]] = {}
         for number, axes in settings(cell.system, cell.centring):

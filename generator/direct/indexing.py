@@ -153,17 +153,20 @@ class Cell:
     merit: float
 
 
-def index_peaks(marks: Marks, volumes: _FLOAT, *, most: int) -> list[Cell]:
+def index_peaks(
+    marks: Marks, volumes: _FLOAT, *, most: int, late: Callable[[], bool] = lambda: False
+) -> list[Cell]:
     """Cells of all systems but the triclinic, each system's best.
 
     Args:
         marks: the peaks.
         volumes: that the primitive cell may have, in Å³. Shape (z,).
         most: cells of each system.
+        late: when no further system is to be begun.
     """
     found: list[Cell] = []
     for system in SYSTEMS:
-        if len(marks) < max(len(system.metric), 2):
+        if late() or len(marks) < max(len(system.metric), 2):
             continue
         indices = _indices(system)
         rows = _search(

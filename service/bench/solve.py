@@ -136,7 +136,8 @@ def bench_solve(
     ranked: list[Candidate] = []
 
     def solved(task: Task, *, without: frozenset[str]) -> list[Crystal]:
-        ranked[:] = solver.candidates(task, engines=engines, without=without, refine=refine)
+        ranked.clear()
+        ranked.extend(solver.candidates(task, engines=engines, without=without, refine=refine))
         return _best(ranked, samples)
 
     ways: dict[str, Way] = {

@@ -269,5 +269,7 @@ def solve(
         emit(result)
     else:
         show(solve_table("braggle", result))
+        for name, figures in result["rankings"].items():
+            show(solve_table(f"ranked {name.replace('_', ' ')} alone", figures))
         for name, figures in result["controls"].items():
             show(solve_table(f"control: {name.replace('_', ' ')}", figures))

@@ -64,6 +64,27 @@ def test_isotypes_are_made_and_the_own_formula_is_withheld(result: dict[str, Any
     assert retrieved["prototype_unknown"]["loose"]["match@20"] == 0.0
 
 
+def test_the_same_candidates_are_ranked_otherwise(result: dict[str, Any]) -> None:
+    assert result["rankings"].keys() == {"by_fit", "by_embedding"}
+    for ranking in result["rankings"].values():
+        known = ranking["groups"]["prototype_known"]
+        assert known["strict"]["match@20"] == 1.0
+        assert ranking["groups"]["prototype_unknown"]["loose"]["match@20"] == 0
+
+
+def test_cases_may_be_of_unknown_prototypes_alone(queries: Path, library: Library) -> None:
+    told = bench_solve(library, queries=queries, unknown=True, engines=("substitution",))
+    assert told["cases"] == 1
+    assert "prototype_known" not in told["groups"]
+
+
+def test_simulated_cases_may_be_of_another_library(library: Library, tmp_path: Path) -> None:
+    other = library_of({"rock salt": crystals.ROCK_SALT}, tmp_path / "other")
+    told = bench_solve(library, simulated=5, crystals=other, engines=("substitution",))
+    assert told["cases"] == 1
+    assert told["groups"]["prototype_known"]["strict"]["match@1"] == 1.0
+
+
 def check_groups(groups: dict[str, Any]) -> None:
     assert groups["prototype_known"]["cases"] == groups["prototype_unknown"]["cases"] == 1
     assert groups["prototype_known"]["strict"] == {"match@1": 1.0, "match@5": 1.0, "match@20": 1.0}
