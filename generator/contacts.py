@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
 from data.crystal import Crystal
 
+WITHIN = 0.35
+"""Tolerances are at most this part of the shortest distance."""
 IMAGES = np.array([[i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
 
 
@@ -22,13 +26,29 @@ def closest_contact(crystal: Crystal) -> float:
         crystal: whose cell is not much longer than its content needs, as a conventional one.
     """
     radii = np.array([gemmi.Element(symbol).covalent_r for symbol in crystal.species])
+    sums: NDArray[np.float64] = radii[:, None] + radii[None]
+    return min(float((distance / sums).min()) for distance in _distances(crystal))
+
+
+def safe_tolerances(crystal: Crystal, tolerances: Sequence[float]) -> list[float]:
+    """Those tolerances, in Å, at which no atom is taken for its neighbour.
+
+    Where atoms nearly touch, a search for symmetry with a large one does not end.
+
+    Args:
+        crystal: as of `closest_contact`.
+        tolerances: how far atoms may be from where symmetry would have them.
+    """
+    shortest = min(float(distance.min()) for distance in _distances(crystal))
+    return [one for one in tolerances if one <= WITHIN * shortest]
+
+
+def _distances(crystal: Crystal) -> Iterator[NDArray[np.float64]]:
+    """Of atoms to those of each neighbouring cell, infinite from each to itself. Shape (n, n)."""
     apart = crystal.fractional[:, None] - crystal.fractional[None]
     apart -= np.round(apart)
-    closest = np.inf
-    sums: NDArray[np.float64] = radii[:, None] + radii[None]
     for image in IMAGES:
         distance = np.linalg.norm((apart + image) @ crystal.lattice, axis=2)
         if not image.any():
             np.fill_diagonal(distance, np.inf)
-        closest = min(closest, float((distance / sums).min()))
-    return closest
+        yield distance

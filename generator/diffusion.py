@@ -18,7 +18,7 @@ from data.canonical import Standard, standardize
 from data.crystal import Crystal
 from generator.candidate import Candidate, Task
 from generator.cell_fit import fit_cells
-from generator.contacts import closest_contact
+from generator.contacts import closest_contact, safe_tolerances
 from generator.known import may_have_atoms, may_have_group
 from generator.lines import lines_for
 from generator.pool import MouldPool
@@ -196,7 +196,7 @@ def _symmetric(drawn: Sequence[Crystal]) -> Iterator[Crystal]:
     """Each crystal in the standard settings of the symmetries it nearly has."""
     for one in drawn:
         seen: set[tuple[int, int]] = set()
-        for tolerance in TOLERANCES_ANGSTROM:
+        for tolerance in safe_tolerances(one, TOLERANCES_ANGSTROM):
             found = standardize(one, symprec_angstrom=tolerance)
             kind = (found.crystal.space_group_number, len(found.primitive))
             if kind not in seen and len(found.primitive) <= len(one):

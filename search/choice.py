@@ -18,16 +18,24 @@ RIDGE = 1e-3
 _FLOAT = NDArray[np.float64]
 
 
-def likeliest_weights(sets: Sequence[tuple[_FLOAT, NDArray[np.bool_]]]) -> _FLOAT:
+def likeliest_weights(
+    sets: Sequence[tuple[_FLOAT, NDArray[np.bool_]]],
+    *,
+    prior: _FLOAT | None = None,
+    ridge: float = RIDGE,
+) -> _FLOAT:
     """Weights of the features by maximum likelihood with a ridge. Shape (f,).
 
     Args:
         sets: features of the alternatives, shape (n, f), and which are right, shape (n,); sets of
             which none is right say nothing.
+        prior: weights that the ridge draws to, nothing when left out. Shape (f,).
+        ridge: how strongly.
     """
     choices = _Choices.of([(seen, right) for seen, right in sets if right.any()])
-    start = np.zeros(choices.design.shape[1])
-    return np.asarray(minimize(choices.loss, start, jac=True, method="L-BFGS-B").x)
+    start = np.zeros(choices.design.shape[1]) if prior is None else np.asarray(prior)
+    found = minimize(choices.loss, start, args=(start, ridge), jac=True, method="L-BFGS-B")
+    return np.asarray(found.x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +61,7 @@ class _Choices:
             np.concatenate([[0], np.cumsum(lengths[:-1])]).astype(np.int64),
         )
 
-    def loss(self, weights: _FLOAT) -> tuple[float, _FLOAT]:
+    def loss(self, weights: _FLOAT, prior: _FLOAT, ridge: float) -> tuple[float, _FLOAT]:
         """Negative mean log-likelihood with ridge, and its gradient."""
         worth = self.design @ weights
         lengths = np.diff(np.append(self.starts, len(worth)))
@@ -62,5 +70,7 @@ class _Choices:
         every = np.add.reduceat(share, self.starts)
         chosen = np.maximum(np.add.reduceat(share * self.right, self.starts), 1e-300)
         pull = share * (np.repeat(1 / every, lengths) - self.right * np.repeat(1 / chosen, lengths))
-        loss = -float(np.log(chosen / every).mean()) + RIDGE * float(weights @ weights)
-        return loss, self.design.T @ pull / len(self.starts) + 2 * RIDGE * weights
+        loss = -float(np.log(chosen / every).mean()) + ridge * float(
+            (weights - prior) @ (weights - prior)
+        )
+        return loss, self.design.T @ pull / len(self.starts) + 2 * ridge * (weights - prior)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data.canonical import operations_of, standardize
 from data.crystal import Crystal
+from generator.contacts import safe_tolerances
 
 TOLERANCES_ANGSTROM = (0.3, 0.2, 0.1)
 """How far atoms may be from where higher symmetry would have them, the farthest first."""
@@ -16,7 +17,7 @@ def raised(crystal: Crystal) -> Crystal | None:
         crystal: in the standard setting of its space group.
     """
     own = _symmetry(crystal)
-    for tolerance in TOLERANCES_ANGSTROM:
+    for tolerance in safe_tolerances(crystal, TOLERANCES_ANGSTROM):
         found = standardize(crystal, symprec_angstrom=tolerance).crystal
         if _symmetry(found) > own and _same_content(found, crystal):
             return found
