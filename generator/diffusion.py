@@ -46,6 +46,9 @@ TOLERANCES_ANGSTROM = (0.5, 0.25, 0.1)
 """How far atoms may be from where symmetry would have them, tried one after the other."""
 CENTRINGS = (1, 2, 3, 4)
 """Primitive cells in a conventional one."""
+SWOLLEN, SKEWED = 2.0, 8.0
+"""Cells are dropped that are so many times too large or too small, and those that are so many times
+longer than wide, or than their volume lets lengths be."""
 CROWDED = 0.5
 """Structures with a shorter contact, over the sum of the radii, are dropped."""
 UNSURE = 0.25
@@ -131,7 +134,11 @@ class DiffusionEngine:
         known: Sequence[Crystal],
         rng: np.random.Generator,
     ) -> list[Candidate]:
-        drawn = list(self._drawn(task, asked, odds, known, rng))
+        drawn = [
+            one
+            for one in self._drawn(task, asked, odds, known, rng)
+            if self._has_sensible_cell(one)  # in others the search for symmetry does not end
+        ]
         crystals = [
             one
             for one in _symmetric(drawn)
@@ -161,6 +168,14 @@ class DiffusionEngine:
         return [
             replace(one, score=float(verdict)) for one, verdict in zip(found, verdicts, strict=True)
         ]
+
+    def _has_sensible_cell(self, crystal: Crystal) -> bool:
+        """Whether a cell has about the room that its atoms take, and is no needle."""
+        volume = crystal.volume_angstrom3
+        swollen = volume / self.pool.volumes.volume(crystal.composition)
+        lengths = np.linalg.norm(crystal.lattice, axis=1)
+        even = max(float(lengths.prod() / volume), float(lengths.max() / lengths.min()))
+        return 1 / SWOLLEN < swollen < SWOLLEN and even < SKEWED
 
     def _drawn(
         self,

@@ -10,20 +10,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from data.errors import BraggleError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 """What a training leaves in its folder."""
 
-Progress_co = TypeVar("Progress_co", bound="DataclassInstance", covariant=True)
+Progress_co = TypeVar("Progress_co", bound="Told", covariant=True)
+
+
+class Told(Protocol):
+    """A dataclass of figures."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class Pace(Protocol):

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from indexer.learned import profile_weights
 from service.commands.options import Json, torch_needed, verb
 from service.terminal import emit, progress_bar, say, show
 
@@ -214,6 +213,7 @@ def generator(
     from generator.network.run import Wishes, checked, open_examples
     from generator.network.training import train_generator
     from indexer.encoders.loop import LOG
+    from indexer.learned import profile_weights
 
     wishes = Wishes(steps, batch, rate, seed)
     recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)

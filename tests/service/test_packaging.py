@@ -37,6 +37,8 @@ def test_every_import_is_declared() -> None:
             *extras["vendor"],
             *extras["mofs"],
             *extras["train"],
+            *extras["relax"],
+            *extras["ligands"],
             *extras["dev"],
         ]
     )
