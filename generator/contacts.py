@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from data.crystal import Crystal
 
-WITHIN = 0.35
+WITHIN = 0.15
 """Tolerances are at most this part of the shortest distance."""
 IMAGES = np.array([[i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
 
