@@ -27,7 +27,7 @@ def closest_contact(crystal: Crystal) -> float:
     """
     radii = np.array([gemmi.Element(symbol).covalent_r for symbol in crystal.species])
     sums: NDArray[np.float64] = radii[:, None] + radii[None]
-    return min(float((distance / sums).min()) for distance in _distances(crystal))
+    return min(float((distance / sums).min()) for distance in distances_by_image(crystal))
 
 
 def safe_tolerances(crystal: Crystal, tolerances: Sequence[float]) -> list[float]:
@@ -39,11 +39,11 @@ def safe_tolerances(crystal: Crystal, tolerances: Sequence[float]) -> list[float
         crystal: as of `closest_contact`.
         tolerances: how far atoms may be from where symmetry would have them.
     """
-    shortest = min(float(distance.min()) for distance in _distances(crystal))
+    shortest = min(float(distance.min()) for distance in distances_by_image(crystal))
     return [one for one in tolerances if one <= WITHIN * shortest]
 
 
-def _distances(crystal: Crystal) -> Iterator[NDArray[np.float64]]:
+def distances_by_image(crystal: Crystal) -> Iterator[NDArray[np.float64]]:
     """Of atoms to those of each neighbouring cell, infinite from each to itself. Shape (n, n)."""
     apart = crystal.fractional[:, None] - crystal.fractional[None]
     apart -= np.round(apart)

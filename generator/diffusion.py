@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +23,7 @@ from generator.lines import lines_for
 from generator.pool import MouldPool
 from generator.refinement.refiner import refined
 from generator.substitution import SubstitutionEngine
+from generator.torch_there import has_torch
 
 if TYPE_CHECKING:
     from generator.network.inference import Questioned
@@ -59,6 +59,7 @@ class DiffusionEngine:
     """Structures of at most 24 atoms a primitive cell, drawn by `generator.network`."""
 
     name = "diffusion"
+    uses = frozenset({"formula_units", "space_group"})
 
     def __init__(
         self, pool: MouldPool, *, without: frozenset[str] = frozenset(), templates: int = 4
@@ -72,15 +73,10 @@ class DiffusionEngine:
         """
         self.pool, self.without, self.templates = pool, without, templates
 
-    @property
-    def uses(self) -> frozenset[str]:
-        """What it makes use of besides the formula."""
-        return frozenset({"formula_units", "space_group"})
-
     def propose(self, task: Task, count: int) -> list[Candidate]:
         """Candidates, best first; see `Proposer`."""
         amounts = np.array(list(task.composition.values()))
-        if not can_draw() or np.abs(amounts - amounts.round()).max() > 1e-3:
+        if not has_torch() or np.abs(amounts - amounts.round()).max() > 1e-3:
             return []
         asked = self._asked(task)
         odds = self._units(task, asked)
@@ -200,11 +196,6 @@ class DiffusionEngine:
                 yield from asked.from_guess(int(many), int(mine.sum()))
             if not mine.all():
                 yield from asked.from_noise(int(many), int((~mine).sum()))
-
-
-def can_draw() -> bool:
-    """Whether torch, which the network runs in, is installed."""
-    return find_spec("torch") is not None
 
 
 def _symmetric(drawn: Sequence[Crystal]) -> Iterator[Crystal]:

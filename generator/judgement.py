@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +10,10 @@ from numpy.typing import NDArray
 from data.canonical import Standard
 from data.crystal import Crystal
 from generator.candidate import Task
+from generator.torch_there import has_torch
 
 UNDECIDED = 0.5
 """Probability of a crystal that the network cannot read."""
-
-
-def can_judge() -> bool:
-    """Whether torch, which the network runs in, is installed."""
-    return find_spec("torch") is not None
 
 
 def verdicts(task: Task, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
@@ -31,7 +26,7 @@ def verdicts(task: Task, crystals: Sequence[Crystal]) -> NDArray[np.float64]:
     """
     found = np.full(len(crystals), UNDECIDED)
     amounts = np.array(list(task.composition.values()))
-    if not can_judge() or np.abs(amounts - amounts.round()).max() > 1e-3:
+    if not has_torch() or np.abs(amounts - amounts.round()).max() > 1e-3:
         return found
     from generator.network.inference import Questioned
     from generator.network.model import MOST_ATOMS

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from data.canonical import Standard, standardize
 from data.crystal import Crystal
 from generator.chemistry import unlikeness
+from generator.contacts import distances_by_image
 from generator.exchange import LIKENESS
 
 MOST_WAYS = 400
@@ -93,12 +94,8 @@ def parted(crystal: Crystal, element: str, other: str, share: float) -> Iterator
 
 
 def _distances(crystal: Crystal) -> NDArray[np.float64]:
-    """Between all atoms and the nearest images of all, in Å. Shape (n, n, 27)."""
-    apart = crystal.fractional[:, None] - crystal.fractional[None]
-    apart -= np.round(apart)
-    images = np.array([[i, j, k] for i in (-1, 0, 1) for j in (-1, 0, 1) for k in (-1, 0, 1)])
-    found = np.linalg.norm((apart[:, :, None] + images) @ crystal.lattice, axis=3)
-    return np.asarray(np.sort(found, axis=2))
+    """Between all atoms and the nearest images of all, in Å, ascending. Shape (n, n, 27)."""
+    return np.sort(np.stack(list(distances_by_image(crystal)), axis=2), axis=2)
 
 
 def _kind(distances: NDArray[np.float64], taken: list[int], left: list[int]) -> tuple[float, ...]:

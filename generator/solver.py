@@ -22,9 +22,10 @@ from generator.lines import lines_for
 from generator.matching import same_structure
 from generator.pool import MouldPool
 from generator.ranking import CandidateRanker
-from generator.refinement.refiner import can_refine, refined
+from generator.refinement.refiner import refined
 from generator.refinement.relaxation import Relax, chgnet, relaxed
 from generator.substitution import SubstitutionEngine
+from generator.torch_there import has_torch
 from indexer.entry import Entry
 from indexer.library import Library
 from search.final_fit import final_fit
@@ -185,7 +186,7 @@ class Solver:
                 "no crystal that was made has the ligands as molecules of their own; the metals "
                 "and the ligands' atoms are all that is sure of the proposals"
             )
-        if refine and not can_refine():
+        if refine and not has_torch():
             warnings.append(
                 "coordinates were not refined, because torch is not installed; "
                 "pip install 'braggle[train]'"
@@ -263,7 +264,7 @@ class Solver:
         self, task: Task, ranked: list[Candidate], *, refine: bool, relax: Relax | None = None
     ) -> list[Candidate]:
         """Ranked candidates, and the best of them refined and relaxed in between."""
-        if refine and can_refine():
+        if refine and has_torch():
             ranked = self._joined(task, ranked, refined(task, promising(ranked)))
         if relax:
             ranked = self._joined(task, ranked, relaxed(task, promising(ranked, RELAXED), relax))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -37,11 +36,6 @@ CROWDED = 0.6
 """Refined crystals with a shorter contact, over the sum of the radii, are dropped, unless the
 contact was there before."""
 LEAST_U_ANGSTROM2 = 1e-3
-
-
-def can_refine() -> bool:
-    """Whether torch, which refinement is written in, is installed."""
-    return find_spec("torch") is not None
 
 
 def refined(task: Task, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -35,5 +35,5 @@ def test_parts_of_atoms_are_undecided() -> None:
 
 
 def test_without_torch_everything_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judgement, "find_spec", lambda _: None)
+    monkeypatch.setattr(judgement, "has_torch", lambda: False)
     assert verdicts(TASK, [RUTILE, RUTILE]).tolist() == [UNDECIDED] * 2
