@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,25 +28,11 @@ from generator.network.training import (
     train_generator,
 )
 from indexer.encoders.drawing import Laboratory
-from indexer.encoders.loop import CHECKPOINT, read_state
+from indexer.encoders.loop import CHECKPOINT, Wishes, read_state
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.run import DEVICES, device_of, open_pack
 
 LEAST_HELD_OUT = 2
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What may be said of a recipe; None leaves it to the checkpoint, or to the defaults."""
-
-    steps: int | None = None
-    batch: int | None = None
-    rate: float | None = None
-    seed: int | None = None
-
-    def said(self) -> dict[str, Any]:
-        """Those that are not None."""
-        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def open_encoder(path: Path) -> ProfileEncoder:

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -21,6 +21,20 @@ CHECKPOINT, LOG = "checkpoint.pt", "log.jsonl"
 """What a training leaves in its folder."""
 
 Progress_co = TypeVar("Progress_co", bound="Told", covariant=True)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What may be said of a recipe; None leaves it to the checkpoint, or to the defaults."""
+
+    steps: int | None = None
+    batch: int | None = None
+    rate: float | None = None
+    seed: int | None = None
+
+    def said(self) -> dict[str, Any]:
+        """Those that are not None."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class Told(Protocol):

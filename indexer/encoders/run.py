@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 import sys
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -21,7 +20,7 @@ from torch import nn
 from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
 from indexer.encoders.drawing import Laboratory
-from indexer.encoders.loop import CHECKPOINT, read_state
+from indexer.encoders.loop import CHECKPOINT, Wishes, read_state
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
 from indexer.encoders.training import (
@@ -37,19 +36,11 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What may be said of a recipe; None leaves it to the checkpoint, or to the defaults."""
+class EncoderWishes(Wishes):
+    """What may be said of an encoder's recipe."""
 
-    steps: int | None = None
-    batch: int | None = None
-    rate: float | None = None
-    seed: int | None = None
     kind: str | None = None
     beforehand: int | None = None
-
-    def said(self) -> dict[str, Any]:
-        """Those that are not None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def device_of(name: str) -> torch.device:
@@ -129,7 +120,7 @@ def encoder_in(folder: Path) -> tuple[nn.Module, Recipe]:
 
 def recipe_of(
     folder: Path,
-    wishes: Wishes,
+    wishes: EncoderWishes,
     *,
     resume: bool,
     beside: Path | None = None,
@@ -235,7 +226,9 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, metavar="FOLDER")
     parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
-    wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed, asked.kind, asked.beforehand)
+    wishes = EncoderWishes(
+        asked.steps, asked.batch, asked.rate, asked.seed, asked.kind, asked.beforehand
+    )
     try:
         beside = trained_in(asked.beside) if asked.beside else None
         begin_from = trained_in(asked.begin_from) if asked.begin_from else None

@@ -106,12 +106,12 @@ def encoder(
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder
     from indexer.encoders.loop import LOG
-    from indexer.encoders.run import Wishes, device_of, open_pack, recipe_of, trained_in
+    from indexer.encoders.run import EncoderWishes, device_of, open_pack, recipe_of, trained_in
     from indexer.encoders.training import train
 
     other = trained_in(beside) if beside else None
     earlier = trained_in(begin_from) if begin_from else None
-    wishes = Wishes(steps, batch, rate, seed, kind and kind.value, beforehand)
+    wishes = EncoderWishes(steps, batch, rate, seed, kind and kind.value, beforehand)
     recipe = recipe_of(out, wishes, resume=resume, beside=beside, begin_from=begin_from)
     crystals = open_pack(pack, device_of(device.value))
     say(
@@ -210,9 +210,9 @@ def generator(
     torch_needed()
     from generator.network.curves import curves_svg, read_log
     from generator.network.network_file import write_network
-    from generator.network.run import Wishes, checked, open_examples
+    from generator.network.run import checked, open_examples
     from generator.network.training import train_generator
-    from indexer.encoders.loop import LOG
+    from indexer.encoders.loop import LOG, Wishes
     from indexer.learned import profile_weights
 
     wishes = Wishes(steps, batch, rate, seed)
