@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from data.lines import LinesTable
 from data.preparation import Prepared
+from search.fusion import fuse
 
 LN_Q_MIN, LN_Q_MAX, LN_Q_STEP = np.log(0.15), np.log(13.0), 5e-4
 """The axis on which an isotropic strain is a translation, from d = 42 Å to 0.48 Å."""
@@ -26,6 +27,12 @@ NOISE_CLIP = 1.5
 
 MERGE_WIDTHS = 1.2
 """Lines closer than this many widths count as one, whose intensity is their sum."""
+
+SCREENED = 2_000
+"""Entries that vectors find for their lines to be compared, where there are too many for all."""
+
+FUSED_DEPTH = 200
+"""Entries of each first stage that are made one list."""
 
 _FLOAT = NDArray[np.float32]
 _INT = NDArray[np.int64]
@@ -97,6 +104,25 @@ class StickIndex:
             _SHIFTS,
         )
         return scores
+
+    def nearest(self, prepared: Prepared, count: int, rows: _INT | None = None) -> _INT:
+        """The rows whose lines agree best, best first; see `correlate`. Shape (≤ count,)."""
+        score = self.correlate(prepared, rows)
+        best = np.argsort(-score, kind="stable")[:count]
+        return best if rows is None else rows[best]
+
+
+def screened(sticks: StickIndex, prepared: Prepared, near: _INT, count: int) -> _INT:
+    """Entries that vectors find near, compared line by line, and both orders made one.
+
+    Args:
+        sticks: of every entry.
+        prepared: the query.
+        near: `SCREENED` rows or so, those with the nearest vectors first.
+        count: of rows to return.
+    """
+    depth = max(count, FUSED_DEPTH)
+    return fuse([near[:depth], sticks.nearest(prepared, depth, near)], count)
 
 
 def _response(prepared: Prepared) -> tuple[_FLOAT, _FLOAT, NDArray[np.int32]]:

@@ -20,7 +20,7 @@ from indexer.learned import LearnedChannel
 from indexer.library import Library, default_channels
 from indexer.physical import PhysicalChannel
 from search.final_fit import final_fit
-from search.first_stage import StickIndex
+from search.first_stage import FUSED_DEPTH, SCREENED, StickIndex, screened
 from search.fusion import fuse
 from search.overlay import on_axis, overlay
 from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
@@ -28,16 +28,13 @@ from search.ranking import CROWD, Ranker, shares
 from search.result import Fit, Hit, LookupResult, Verdict
 from search.twins import group_twins
 
-FirstStage = Literal["auto", "exhaustive", "vectors", "physical", "learned", "atoms"]
+FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms"]
 
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""
 
 FUSED = (PhysicalChannel.id, LearnedChannel.id)
 """Channels whose lists are made one."""
-
-FUSED_DEPTH = 200
-"""Entries of each first stage that are made one list."""
 
 SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
@@ -102,9 +99,10 @@ class Searcher:
             filters: what else is known of the sample.
             top: rows to answer with; entries that the pattern cannot tell apart share one.
             first_stage: "exhaustive" compares every entry's lines; "physical", "learned" and
-                "atoms" ask the index of that channel, "vectors" those of the first two; "auto"
-                takes the learned channel and, by the library's size, every entry or the physical
-                channel.
+                "atoms" ask the index of that channel, "vectors" those of the first two;
+                "screened" asks the learned channel for a few thousand and compares their lines;
+                "auto" joins "exhaustive" and "learned", and where entries are very many takes
+                "screened".
             overlays: rows that come with curves to draw.
 
         Raises:
@@ -248,6 +246,9 @@ class Searcher:
         """
         entries = len(self.library) if rows is None else len(rows)
         names = self._parts(kind, entries)
+        if names == ("screened",):
+            near = self._order(LearnedChannel.id, prepared, rows, max(count, SCREENED))
+            return screened(self.sticks, prepared, near, count)
         depth = count if len(names) == 1 else max(count, FUSED_DEPTH)
         return fuse([self._order(name, prepared, rows, depth) for name in names], count)
 
@@ -258,17 +259,15 @@ class Searcher:
             return fused or FUSED[:1]
         if kind != "auto":
             return (kind,)
-        if entries <= EXHAUSTIVE_UP_TO or not fused:
-            return ("exhaustive", *(name for name in fused if name == LearnedChannel.id))
-        return fused
+        if entries > EXHAUSTIVE_UP_TO and fused:
+            return ("screened",) if LearnedChannel.id in fused else fused
+        return ("exhaustive", *(name for name in fused if name == LearnedChannel.id))
 
     def _order(
         self, name: str, prepared: Prepared, rows: NDArray[np.int64] | None, count: int
     ) -> NDArray[np.int64]:
         if name == "exhaustive":
-            score = self.sticks.correlate(prepared, rows)
-            best = np.argsort(-score, kind="stable")[:count]
-            return best if rows is None else rows[best]
+            return self.sticks.nearest(prepared, count, rows)
         if name not in self.channels:
             raise QueryError(
                 f"{self.library.path}: no vectors of the channel {name} as it is now; "

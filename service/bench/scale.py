@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -16,12 +16,12 @@ from data.lines import LinesTable
 from data.preparation import Prepared, prepare
 from data.reading import read_pattern
 from indexer.channel import ReadsLines
+from indexer.learned import LearnedChannel
 from indexer.library import Library
 from indexer.vectors import VectorIndex, make_index
-from search.first_stage import StickIndex
-from search.fusion import fuse
+from search.first_stage import FUSED_DEPTH, SCREENED, StickIndex, screened
 from search.profile_fit import fit_profiles
-from search.searcher import FUSED, FUSED_DEPTH, SHORTLIST, Searcher
+from search.searcher import SHORTLIST, Searcher
 from service.bench.cases import find_cases, truth_of
 from service.bench.provenance import provenance
 from service.bench.ranks import MISSED
@@ -29,7 +29,10 @@ from service.bench.truth import TruthTable
 
 DEPTHS = (1, 10, 200)
 RESAMPLED = 10_000
-EVERY, VECTORS = "exhaustive", "vectors"
+EVERY, LEARNED, BOTH = "exhaustive", LearnedChannel.id, "screened"
+STAGES = (EVERY, LEARNED, BOTH)
+EMBEDDED = 4096
+"""Crystals whose vectors are made between two reports of progress."""
 
 Rows = NDArray[np.int64]
 Advance = Callable[[int, int, str], None]
@@ -41,47 +44,49 @@ class _Crowd:
 
     lines: LinesTable
     sticks: StickIndex
-    channels: dict[str, ReadsLines]
-    indexes: dict[str, VectorIndex]
+    channel: ReadsLines
+    index: VectorIndex
 
     def order(self, what: str, prepared: Prepared) -> Rows:
         """The rows that a first stage thinks nearest, best first."""
         if what == EVERY:
-            score = self.sticks.correlate(prepared)
-            depth = min(FUSED_DEPTH, len(score))
-            best = np.argpartition(-score, depth - 1)[:depth]
-            return best[np.argsort(-score[best], kind="stable")]
-        if what == VECTORS:
-            return fuse([self.order(name, prepared) for name in self.channels], FUSED_DEPTH)
-        questions = self.channels[what].embed_pattern(prepared)
-        return self.indexes[what].nearest(questions, FUSED_DEPTH)[0]
+            return self.sticks.nearest(prepared, FUSED_DEPTH)
+        question = self.channel.embed_pattern(prepared)
+        if what == LEARNED:
+            return self.index.nearest(question, FUSED_DEPTH)[0]
+        near = self.index.nearest(question, SCREENED)[0]
+        return screened(self.sticks, prepared, near, FUSED_DEPTH)
 
 
 def bench_scale(
-    queries: Path, library: Library, distractors: Path, *, advance: Advance | None = None
+    queries: Path,
+    library: Library,
+    distractors: Sequence[Path],
+    *,
+    advance: Advance | None = None,
 ) -> dict[str, Any]:
-    """Look measured patterns up among the library's entries and those of a pack.
+    """Look measured patterns up among the library's entries and those of packs.
 
-    Each first stage is timed and its hits counted alone and after the fit; the difference of
-    strict hits @1 after the fit between vectors and every entry comes with a paired bootstrap.
+    Each first stage is timed and its hits counted alone and after the fit; what strict hits @1
+    after the fit lose to the comparison with every entry comes with a paired bootstrap.
 
     Args:
         queries: folder of cases.
         library: that holds the truths.
-        distractors: a pack of crystals, none of which is a truth.
+        distractors: packs of crystals, none of which is a truth.
         advance: called with done, total and the stage.
 
     Raises:
-        QueryError: no cases, a pack that is none, or a library without vectors.
+        QueryError: no cases, a pack that is none, or a library without
+            vectors of the learned channel as it is now.
     """
     report = advance or _silent
     cases = find_cases(queries)
     searcher = Searcher(library)
     truths = TruthTable(library)
-    crowd = _crowd(searcher, lines_of_pack(distractors), report)
-    stages = (EVERY, *crowd.channels, VECTORS)
-    ranks: dict[str, list[int]] = {f"{s}{end}": [] for s in stages for end in ("", " and fit")}
-    times: dict[str, list[float]] = {stage: [] for stage in stages}
+    crowd = _crowd(searcher, distractors, report)
+    ranks: dict[str, list[int]] = {f"{s}{end}": [] for s in STAGES for end in ("", " and fit")}
+    times: dict[str, list[float]] = {stage: [] for stage in STAGES}
     failed = 0
     for done, case in enumerate(cases):
         report(done, len(cases), "queries")
@@ -93,7 +98,7 @@ def bench_scale(
             for noted in ranks.values():
                 noted.append(MISSED)
             continue
-        for stage in stages:
+        for stage in STAGES:
             start = perf_counter()
             rows = crowd.order(stage, prepared)
             times[stage].append(1e3 * (perf_counter() - start))
@@ -116,7 +121,7 @@ def bench_scale(
         "times_faster": {stage: round(ms[EVERY] / ms[stage], 1) for stage in ms if stage != EVERY},
         "points_lost_at_1": {
             stage: bootstrap(ranks[f"{EVERY} and fit"], ranks[f"{stage} and fit"])
-            for stage in stages
+            for stage in STAGES
             if stage != EVERY
         },
         **provenance(library),
@@ -147,13 +152,15 @@ def lines_of_pack(path: Path) -> LinesTable:
     return LinesTable(offsets, inv_d2, strength, hkl.astype(np.int16))
 
 
-def joined(first: LinesTable, second: LinesTable) -> LinesTable:
-    """Two tables one after the other."""
+def joined(tables: Sequence[LinesTable]) -> LinesTable:
+    """Tables one after the other."""
+    starts = np.cumsum([0, *(table.offsets[-1] for table in tables)])
+    parts = [table.offsets[1:] + start for table, start in zip(tables, starts, strict=False)]
     return LinesTable(
-        np.concatenate([first.offsets, first.offsets[-1] + second.offsets[1:]]),
-        np.concatenate([first.inv_d2, second.inv_d2]),
-        np.concatenate([first.strength, second.strength]),
-        np.concatenate([first.hkl, second.hkl]),
+        np.concatenate([np.zeros(1, np.int64), *parts]),
+        np.concatenate([table.inv_d2 for table in tables]),
+        np.concatenate([table.strength for table in tables]),
+        np.concatenate([table.hkl for table in tables]),
     )
 
 
@@ -170,29 +177,23 @@ def bootstrap(reference: list[int], other: list[int], seed: int = 0) -> dict[str
     }
 
 
-def _crowd(searcher: Searcher, extra: LinesTable, report: Advance) -> _Crowd:
+def _crowd(searcher: Searcher, packs: Sequence[Path], report: Advance) -> _Crowd:
     library = searcher.library
-    lines = joined(library.lines, extra)
-    channels = {
-        name: channel
-        for name, channel in searcher.channels.items()
-        if name in FUSED and isinstance(channel, ReadsLines)
-    }
-    if not channels:
+    channel = searcher.channels.get(LEARNED)
+    if not isinstance(channel, ReadsLines):
         raise QueryError(
-            f"{library.path}: no vectors of the channels as they are now; "
+            f"{library.path}: no vectors of the channel {LEARNED} as it is now; "
             "`braggle library maintain` makes them"
         )
-    indexes = {}
-    part = 4096
-    for name, channel in channels.items():
-        vectors = [library.vectors(name)]
-        for start in range(0, len(extra), part):
-            report(start, len(extra), f"vectors of the channel {name}")
-            rows = np.arange(start, min(start + part, len(extra)))
-            vectors.append(channel.embed_lines(extra.take(rows)))
-        indexes[name] = make_index(np.concatenate(vectors))
-    return _Crowd(lines, StickIndex.of(lines), channels, indexes)
+    lines = joined([library.lines, *(lines_of_pack(pack) for pack in packs)])
+    own, every = len(library), len(lines)
+    vectors = [library.vectors(LEARNED)]
+    for start in range(own, every, EMBEDDED):
+        report(start - own, every - own, "vectors")
+        rows = np.arange(start, min(start + EMBEDDED, every))
+        vectors.append(channel.embed_lines(lines.take(rows)))
+    report(every - own, every - own, "index")
+    return _Crowd(lines, StickIndex.of(lines), channel, make_index(np.concatenate(vectors)))
 
 
 def _rank(rows: Rows, right: NDArray[np.bool_]) -> int:

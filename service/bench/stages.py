@@ -14,9 +14,9 @@ from data.preparation import Prepared
 from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.learned import LearnedChannel
 from indexer.physical import PhysicalChannel
-from search.first_stage import StickIndex
+from search.first_stage import FUSED_DEPTH, StickIndex
 from search.fusion import fuse
-from search.searcher import FUSED_DEPTH, Searcher
+from search.searcher import Searcher
 from service.bench.worsening import lines_in
 
 EXHAUSTIVE, FUSED = "exhaustive", "fused"
@@ -85,7 +85,7 @@ class FirstStages:
         learned channel are fused.
         """
         depth = max(count, FUSED_DEPTH)
-        orders = {EXHAUSTIVE: _best(self.sticks.correlate(prepared), depth)}
+        orders = {EXHAUSTIVE: self.sticks.nearest(prepared, depth)}
         for name, channel in self.channels.items():
             scores = self.vectors[name] @ channel.embed_pattern(prepared).T
             orders[name] = _best(scores.max(axis=1), depth)

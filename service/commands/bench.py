@@ -128,7 +128,7 @@ def robustness(
 def scale(
     queries: Queries,
     distractors: Annotated[
-        Path, typer.Argument(help="Crystals packed by python -m indexer.encoders.packing.")
+        list[Path], typer.Argument(help="Crystals packed by python -m indexer.encoders.packing.")
     ],
     *,
     library: LibraryName = None,

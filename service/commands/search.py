@@ -22,6 +22,7 @@ class FirstStage(StrEnum):
 
     AUTO = "auto"
     EXHAUSTIVE = "exhaustive"
+    SCREENED = "screened"
     VECTORS = "vectors"
     PHYSICAL = "physical"
     LEARNED = "learned"

@@ -29,7 +29,9 @@ from tests.crystals import CALCITE, MOF_5, QUARTZ, RUTILE
 from tests.indexer.toy import ToyChannel
 from tests.search.made import ABSENT, KNOWN, measured, scaled
 
-STAGES: tuple[FirstStage, ...] = ("auto", "exhaustive", "vectors", "physical", "learned", "atoms")
+STAGES: tuple[FirstStage, ...] = (
+    "auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms"
+)  # fmt: skip
 
 AXIS = np.arange(5.0, 90.0, 0.02)
 
@@ -325,23 +327,44 @@ class TestStages:
     def test_auto_goes_by_the_number_of_entries(
         self, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(searching, "SCREENED", 30)
         prepared = searcher.comparable(prepare(measured(QUARTZ)))
         few, many = np.arange(40), np.arange(60)
-        by_kind = {
+        deep = {
             kind: [searcher.first_stage(prepared, rows, kind, 60) for rows in (few, many)]
-            for kind in STAGES
+            for kind in ("exhaustive", "learned")
         }
+        screened = searcher.first_stage(prepared, many, "screened", 20)
 
-        def auto(rows: np.ndarray[Any, np.dtype[np.int64]], first: FirstStage, i: int) -> None:
-            expected = fuse([by_kind[first][i], by_kind["learned"][i]], 60)
-            assert searcher.first_stage(prepared, rows, "auto", 60).tolist() == expected.tolist()
+        def auto(rows: np.ndarray[Any, np.dtype[np.int64]]) -> list[int]:
+            found: list[int] = searcher.first_stage(prepared, rows, "auto", 20).tolist()
+            return found
 
-        auto(few, "exhaustive", 0)
-        auto(many, "exhaustive", 1)
+        every = [fuse([deep["exhaustive"][i], deep["learned"][i]], 20).tolist() for i in (0, 1)]
+        assert [auto(few), auto(many)] == every
         monkeypatch.setattr(searching, "EXHAUSTIVE_UP_TO", 50)
-        auto(few, "exhaustive", 0)
-        auto(many, "physical", 1)
-        assert len({tuple(orders[1].tolist()) for orders in by_kind.values()}) == len(STAGES)
+        assert auto(few) == every[0]
+        assert auto(many) == screened.tolist() != every[1]
+
+    def test_screened_entries_are_the_near_ones_in_both_orders(
+        self, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(searching, "SCREENED", 30)
+        prepared = searcher.comparable(prepare(measured(QUARTZ)))
+        near = searcher.first_stage(prepared, None, "learned", 30)
+        found = searcher.first_stage(prepared, None, "screened", 25)
+        assert set(found) <= set(near)
+        by_lines = searcher.first_stage(prepared, np.sort(near), "exhaustive", 30)
+        assert found.tolist() == fuse([near, by_lines], 25).tolist()
+
+    def test_every_kind_has_an_order_of_its_own(
+        self, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(searching, "SCREENED", 30)
+        prepared = searcher.comparable(prepare(measured(QUARTZ)))
+        rows = np.arange(60)
+        by_kind = {kind: searcher.first_stage(prepared, rows, kind, 20) for kind in STAGES}
+        assert len({tuple(order.tolist()) for order in by_kind.values()}) == len(STAGES)
 
     @pytest.mark.parametrize("first_stage", STAGES)
     @pytest.mark.parametrize("name", KNOWN)
