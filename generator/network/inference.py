@@ -33,6 +33,7 @@ from generator.network.model import (
 )
 from generator.network.network_file import read_network
 from generator.network.sampling import denoised, noised
+from generator.torch_there import one_torch_thread
 from indexer.encoders.profile import profile_of_pattern
 from indexer.learned import LearnedChannel
 
@@ -72,6 +73,7 @@ class Guess:
 class Questioned:
     """A network that has read a pattern, a formula and templates."""
 
+    @one_torch_thread()
     def __init__(
         self,
         prepared: Prepared,
@@ -111,12 +113,14 @@ class Questioned:
         """Formula units of a primitive cell that the network has room for."""
         return min(MOST_ATOMS // max(len(self.unit), 1), MULTIPLES)
 
+    @one_torch_thread()
     def guess(self) -> Guess:
         """Space group and formula units."""
         with torch.no_grad():
             seen = self.network.coarse(self.reading, torch.tensor([len(self.unit)]))
         return Guess(_probabilities(seen.space_group), _probabilities(seen.multiple))
 
+    @one_torch_thread()
     def from_noise(self, units: int, count: int) -> list[Crystal]:
         """Structures of so many formula units, from noise alone."""
         number = self._numbers(units, count)
@@ -127,6 +131,7 @@ class Questioned:
         )
         return self._crystals(denoised(self.network, self.reading, begin, self.generator))
 
+    @one_torch_thread()
     def from_guess(self, units: int, count: int) -> list[Crystal]:
         """The same from the cell that is guessed first, at a time when places hardly count yet."""
         number = self._numbers(units, count)
@@ -139,6 +144,7 @@ class Questioned:
             denoised(self.network, self.reading, begin, self.generator, time=GUESSED)
         )
 
+    @one_torch_thread()
     def from_structures(self, primitives: Sequence[Crystal], *, time: float) -> list[Crystal]:
         """Structures near others of this formula, which are noised to a time first."""
         begin = noised(self._structures(primitives), self.generator, time=time)
@@ -146,6 +152,7 @@ class Questioned:
             denoised(self.network, self.reading, begin, self.generator, time=time)
         )
 
+    @one_torch_thread()
     def verdicts(self, primitives: Sequence[Crystal]) -> NDArray[np.float64]:
         """Probabilities that structures of at most `MOST_ATOMS` atoms are right. Shape (n,)."""
         found = [np.zeros(0)]

@@ -18,6 +18,7 @@ from generator.known import agrees
 from generator.lines import SMALLEST_D_ANGSTROM, lines_for
 from generator.refinement.freedom import freedom_of, freedom_to_fit
 from generator.refinement.symmetry import raised
+from generator.torch_there import one_torch_thread
 
 MOST_ATOMS = 100
 """Of the primitive cell, that are refined: of more a powder pattern does not tell the places."""
@@ -137,10 +138,11 @@ def _descended(
     shifts = [one.zero_shift_deg for one in candidates]
     batch = CrystalBatch.of(crystals, freedoms, shifts, d_min_angstrom=_d_min(part))
     late: Callable[[], bool] = lambda: task.is_late  # noqa: E731 - asked again and again
-    if bold:
-        end = descend_boldly(batch, Axis.of(part), late=late)
-    else:
-        end = descend(batch, Axis.of(part), steps=steps or STEPS, late=late)
+    with one_torch_thread():
+        if bold:
+            end = descend_boldly(batch, Axis.of(part), late=late)
+        else:
+            end = descend(batch, Axis.of(part), steps=steps or STEPS, late=late)
     moved = [
         _with_displacement(
             freedom.moved(one, end.coordinates[i, : len(freedom.moves)], end.cell[i]),
