@@ -1,11 +1,12 @@
 """How the coefficients of the candidates' ranking are made: from simulated tasks, none measured.
 
-    python -m generator.calibration --library LIB [--exclude FORMULAS] [--tasks 60]
+    python -m generator.calibration --library LIB [--exclude FORMULAS] [--crystals 60]
 
-Crystals of the library are given patterns as a diffractometer would give them, their own formulas
-are withheld, every engine proposes, and the best by the coefficients that there are are refined,
-too. Which of them is right, `StructureMatcher` says. Only crystals of structure types that no
-network was trained on are taken, lest its verdict be trusted too much.
+Crystals of the library, and crystals with elements exchanged whose type is there for that, are
+given patterns as a diffractometer would give them, their own formulas are withheld, every engine
+proposes, and the best by the coefficients that there are are refined, too. Which of them is right,
+`StructureMatcher` says. Only structure types that no network was trained on are taken, lest its
+verdict be trusted too much.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.canonical import Standard, operations_of
+from data.crystal import Crystal
+from data.diffraction import lines_of
+from data.formula import reduced_formula
 from data.measured_like import measured_like
 from data.preparation import prepare
 from generator.candidate import Task
@@ -31,10 +35,13 @@ from generator.matching import rms_distance
 from generator.ranking import FEATURES, features
 from generator.solver import ENGINES, Solver
 from indexer.encoders.packing import HELD_OUT, formulas_in, prototype_of
+from indexer.encoders.substitution import draw_substitution, substituted
 from indexer.library import Library
 from search.choice import likeliest_weights
 
 MOST_ATOMS = 24
+VARIANTS = 1
+"""Crystals with elements exchanged that are made of each; tasks whose structure type is known."""
 FOLDS = 5
 FEWEST_PEAKS = 5
 PRIOR = {
@@ -52,11 +59,11 @@ Choice = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Job:
-    """A crystal of a library, by its row, and what draws its pattern."""
+    """A crystal that is sought in a library, and what draws its pattern."""
 
     library: str
-    row: int
-    seed: int
+    crystal: Crystal
+    seed: tuple[int, ...]
 
 
 def main() -> None:
@@ -64,15 +71,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--library", required=True, help="a library of the bundled crystals")
     parser.add_argument("--exclude", type=Path, help="reduced formulas that are not to be used")
-    parser.add_argument("--tasks", type=int, default=60)
+    parser.add_argument("--crystals", type=int, default=60, help="of the library, at most")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--into", type=Path, default=Path(__file__).with_name("ranker.json"))
     options = parser.parse_args()
     excluded = formulas_in(options.exclude) if options.exclude else set()
     library = Library.open(options.library)
     jobs = [
-        Job(options.library, row, options.seed)
-        for row in rows(library, excluded, options.tasks, options.seed)
+        Job(options.library, crystal, (options.seed, i))
+        for i, crystal in enumerate(sought(library, excluded, options.crystals, options.seed))
     ]
     asked: list[Choice] = []
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
@@ -97,40 +104,50 @@ def main() -> None:
     sys.stdout.write(options.into.read_text())
 
 
-def rows(library: Library, excluded: set[str], count: int, seed: int) -> Iterator[int]:
-    """Ordered crystals of held-out structure types, no formula twice."""
+def sought(library: Library, excluded: set[str], count: int, seed: int) -> Iterator[Crystal]:
+    """Ordered crystals of held-out structure types and variants of them, no formula twice."""
     rng = np.random.default_rng(seed)
     seen = set(excluded)
     for row in rng.permutation(len(library)).tolist():
+        if not count:
+            return
         entry = library.entry(row)
         if entry.formula in seen or not entry.crystal.is_ordered:
             continue
         atoms = len(Standard.from_stored(entry.crystal).primitive)
         if atoms > MOST_ATOMS or prototype_of(entry.crystal, atoms) % HELD_OUT:
             continue
+        count -= 1
         seen.add(entry.formula)
-        yield row
-        if len(seen) == count + len(excluded):
-            return
+        yield entry.crystal
+        for _ in range(VARIANTS):
+            exchange = draw_substitution(entry.crystal, rng)
+            if exchange is None:
+                break
+            made = substituted(entry.crystal, exchange, rng)
+            formula = reduced_formula(made.composition)
+            if formula not in seen:
+                seen.add(formula)
+                yield made
 
 
 def choice(job: Job) -> Choice | None:
     """Features of candidates and which are right; None where there is nothing to choose."""
-    solver = _solver(job.library)
-    library, rng = solver.library, np.random.default_rng([job.seed, job.row])
-    entry = library.entry(job.row)
+    solver, crystal = _solver(job.library), job.crystal
+    library, rng = solver.library, np.random.default_rng(job.seed)
     other = library.lines[int(rng.integers(len(library)))]
-    rotations, _ = operations_of(entry.space_group_number)
-    lines = library.lines[job.row]
-    pattern = measured_like(entry.crystal, lines, rotations, rng, impurity=other)
+    operations = operations_of(crystal.space_group_number)
+    lines = lines_of(crystal, d_min_angstrom=library.d_min_angstrom, operations=operations)
+    pattern = measured_like(crystal, lines, operations[0], rng, impurity=other)
     prepared = prepare(pattern)
     if len(prepared.peaks) < FEWEST_PEAKS:
         return None
-    task = Task(prepared, entry.crystal.composition, 2 * MOST_ATOMS)
-    candidates = solver.candidates(task, engines=tuple(ENGINES), without=frozenset({entry.formula}))
+    task = Task(prepared, crystal.composition, 2 * MOST_ATOMS)
+    own = frozenset({reduced_formula(crystal.composition)})
+    candidates = solver.candidates(task, engines=tuple(ENGINES), without=own)
     if not candidates:
         return None
-    right = [rms_distance(entry.crystal, one.crystal) is not None for one in candidates]
+    right = [rms_distance(crystal, one.crystal) is not None for one in candidates]
     return features(task, candidates), np.array(right)
 
 

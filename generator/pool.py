@@ -175,23 +175,21 @@ class MouldPool:
                             ways.append(
                                 (unlikely(parts, composition), row, (element, other), other_share)
                             )
-        seen: set[tuple[int, tuple[str, str], float]] = set()
-        for _, row, pair, share in sorted(ways)[:RELATED]:
-            if (row, pair, share) in seen:
-                continue
-            seen.add((row, pair, share))
-            yield from self._made_alike(row, pair, share, most_atoms, without)
+        likeliest = dict.fromkeys(way[1:] for way in sorted(ways)[:RELATED])
+        rows = list({row for row, _, _ in likeliest})
+        entries = dict(zip(rows, self.library.entries(rows), strict=True))
+        for row, pair, share in likeliest:
+            yield from self._made_alike(entries[row], pair, share, most_atoms, without)
 
     def _made_alike(
         self,
-        row: int,
+        entry: Entry,
         pair: tuple[str, str],
         share: float,
         most_atoms: int,
         without: frozenset[str],
     ) -> Iterator[Mould]:
         """A crystal with a pair of elements made one, or the first parted with the second."""
-        entry = self.library.entry(row)
         if entry.formula in without or not entry.crystal.is_ordered:
             return
         if len(Standard.from_stored(entry.crystal).primitive) > most_atoms:

@@ -28,7 +28,7 @@ NOISE_CLIP = 1.5
 MERGE_WIDTHS = 1.2
 """Lines closer than this many widths count as one, whose intensity is their sum."""
 
-SCREENED = 2_000
+SCREENED = 1_000
 """Entries that vectors find for their lines to be compared, where there are too many for all."""
 
 FUSED_DEPTH = 200

@@ -100,7 +100,7 @@ class Searcher:
             top: rows to answer with; entries that the pattern cannot tell apart share one.
             first_stage: "exhaustive" compares every entry's lines; "physical", "learned" and
                 "atoms" ask the index of that channel, "vectors" those of the first two;
-                "screened" asks the learned channel for a few thousand and compares their lines;
+                "screened" asks the learned channel for a thousand and compares their lines;
                 "auto" joins "exhaustive" and "learned", and where entries are very many takes
                 "screened".
             overlays: rows that come with curves to draw.
