@@ -3,10 +3,10 @@
     python -m generator.calibration --library LIB [--exclude FORMULAS] [--crystals 60]
 
 Crystals of the library, and crystals with elements exchanged whose type is there for that, are
-given patterns as a diffractometer would give them, their own formulas are withheld, every engine
-proposes, and the best by the coefficients that there are are refined, too. Which of them is right,
-`StructureMatcher` says. Only structure types that no network was trained on are taken, lest its
-verdict be trusted too much.
+given patterns as a diffractometer would give them, their own formulas are withheld, the engines
+propose in turn until a candidate convinces, and the best by the coefficients that there are are
+refined, too. Which of them is right, `StructureMatcher` says. Only structure types that no network
+was trained on are taken, lest its verdict be trusted too much.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from data.preparation import prepare
 from generator.candidate import Task
 from generator.matching import rms_distance
 from generator.ranking import FEATURES, features
-from generator.solver import ENGINES, Solver
+from generator.solver import Solver
 from indexer.encoders.packing import HELD_OUT, formulas_in, prototype_of
 from indexer.encoders.substitution import draw_substitution, substituted
 from indexer.library import Library
@@ -144,7 +144,7 @@ def choice(job: Job) -> Choice | None:
         return None
     task = Task(prepared, crystal.composition, 2 * MOST_ATOMS)
     own = frozenset({reduced_formula(crystal.composition)})
-    candidates = solver.candidates(task, engines=tuple(ENGINES), without=own)
+    candidates = solver.candidates(task, without=own)
     if not candidates:
         return None
     right = [rms_distance(crystal, one.crystal) is not None for one in candidates]

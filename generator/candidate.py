@@ -29,6 +29,7 @@ class Task:
         space_group: 1 to 230, where it is known.
         formula_units: of the conventional cell, where they are known.
         ligands: atoms of each element in one of each molecule that is known to be there.
+        templates: that the network is shown, the nearest; without any, it draws from noise alone.
     """
 
     prepared: Prepared
@@ -39,6 +40,7 @@ class Task:
     space_group: int | None = None
     formula_units: int | None = None
     ligands: tuple[Mapping[str, float], ...] = ()
+    templates: int = 4
 
     @property
     def is_late(self) -> bool:

@@ -61,17 +61,9 @@ class DiffusionEngine:
     name = "diffusion"
     uses = frozenset({"formula_units", "space_group"})
 
-    def __init__(
-        self, pool: MouldPool, *, without: frozenset[str] = frozenset(), templates: int = 4
-    ) -> None:
-        """Draw with the templates of a pool, those of some reduced formulas left out.
-
-        Args:
-            pool: of a library.
-            without: reduced formulas.
-            templates: that the network is shown, the nearest.
-        """
-        self.pool, self.without, self.templates = pool, without, templates
+    def __init__(self, pool: MouldPool, *, without: frozenset[str] = frozenset()) -> None:
+        """Draw with the templates of a pool, those of some reduced formulas left out."""
+        self.pool, self.without = pool, without
 
     def propose(self, task: Task, count: int) -> list[Candidate]:
         """Candidates, best first; see `Proposer`."""
@@ -83,10 +75,7 @@ class DiffusionEngine:
         if not odds.any():
             return []
         rng = np.random.default_rng(0)
-        known = [
-            Standard.from_stored(one.crystal).primitive
-            for one in SubstitutionEngine(self.pool, without=self.without).propose(task, SAMPLES)
-        ]
+        known = [Standard.from_stored(one).primitive for one in self._substituted(task)]
         found: list[Candidate] = []
         for _ in range(ROUNDS):
             if task.is_late:
@@ -98,13 +87,20 @@ class DiffusionEngine:
         # Better an answer that is said to be doubtful than none.
         return sorted(accepted or found, key=lambda one: -one.correlation)[:count]
 
+    def _substituted(self, task: Task) -> list[Crystal]:
+        """Templates with the formula's elements, to begin with."""
+        if not task.templates:
+            return []
+        engine = SubstitutionEngine(self.pool, without=self.without)
+        return [one.crystal for one in engine.propose(task, SAMPLES)]
+
     def _asked(self, task: Task) -> Questioned:
         from generator.network.inference import Questioned, TemplateRow
 
         rows = [
             TemplateRow(vector, Standard.from_stored(entry.crystal).primitive)
             for vector, entry in self.pool.near_templates(
-                task.prepared, self.templates, without=self.without
+                task.prepared, task.templates, without=self.without
             )
         ]
         return Questioned(task.prepared, task.composition, rows)

@@ -124,6 +124,7 @@ class Solver:
         space_group: int | None = None,
         formula_units: int | None = None,
         ligands: Sequence[Mapping[str, float]] = (),
+        templates: int = 4,
         refine: bool = True,
         relax: bool = False,
         time_limit_s: float | None = None,
@@ -142,6 +143,7 @@ class Solver:
             space_group: 1 to 230, where it is known.
             formula_units: of the conventional cell, where they are known.
             ligands: atoms of each element in molecules that are known to be there.
+            templates: as of `Task`.
             refine: the best candidates' coordinates and cells, too.
             relax: the best of these by a force field, too; see `generator.refinement.relaxation`.
             time_limit_s: after so long no new candidate is begun; those that there are are ranked.
@@ -162,7 +164,7 @@ class Solver:
         part = whole.up_to(Q_MAX_INV_ANGSTROM)
         task = Task(
             part, composition, MOST_ATOMS, deadline, cell, space_group, formula_units,
-            tuple(ligands),
+            tuple(ligands), templates,
         )  # fmt: skip
         check_known(task, self.pool.volumes.volume(composition))
         timings = {"prepare": 1e3 * (perf_counter() - start)}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -40,18 +42,12 @@ SIZES = ((1, 5), (6, 10), (11, 20), (21, 50), (51, 100), (101, 400))
 SEED = 23
 
 Advance = Callable[[int, int | None, str], None]
+Way = Callable[[Task], list[Crystal]]
+"""A task in, crystals out, best first."""
 UNKNOWN = "prototype_unknown"
 SOLVER, COPY, RETRIEVAL = "solve", "template_copy", "retrieval_only"
 RANKINGS = {"by_fit": ("misfit", "unexplained"), "by_embedding": ("dissimilarity",)}
 """The same candidates ranked by some of what the ranking goes by, and nothing else."""
-
-
-class Way(Protocol):
-    """A task and the formulas that are withheld in, crystals out, best first."""
-
-    def __call__(self, task: Task, *, without: frozenset[str]) -> list[Crystal]:
-        """At most as many as are looked at."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,15 +64,25 @@ class SolveCase:
         return len(Standard.from_stored(self.truth).primitive)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Outcome:
-    """How an engine did in one case."""
+    """How one way of proposing did in one case."""
 
-    groups: tuple[str, ...]
     ranks: dict[str, int]
     rmse: float | None
     seconds: float
-    candidates: int
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """What all cases have in common; see `bench_solve`."""
+
+    library: Path
+    samples: int
+    engines: tuple[str, ...] | None
+    cell_given: bool
+    templates: int
+    refine: bool
 
 
 def bench_solve(
@@ -91,7 +97,9 @@ def bench_solve(
     samples: int = 20,
     engines: Sequence[str] | None = None,
     cell_given: bool = False,
+    templates: int = 4,
     refine: bool = True,
+    workers: int = 1,
     advance: Advance | None = None,
 ) -> dict[str, Any]:
     """Propose crystals for patterns of which the formula is known, and see how many are right.
@@ -112,7 +120,9 @@ def bench_solve(
         samples: candidates that are looked at.
         engines: that propose; when left out, one after the other until a candidate convinces.
         cell_given: whether the true cell is told, too.
-        refine: as of `generator.solver.Solver.solve`.
+        templates: as of `generator.solver.Solver.solve`.
+        refine: likewise.
+        workers: processes that take a case at a time.
         advance: called with done, total and the stage.
 
     Raises:
@@ -132,33 +142,18 @@ def bench_solve(
             f"{queries or library.path}: no case with an ordered crystal of at most {max_atoms} "
             "atoms; raise --max-atoms"
         )
-    solver = Solver(library)
-    ranked: list[Candidate] = []
-
-    def solved(task: Task, *, without: frozenset[str]) -> list[Crystal]:
-        ranked.clear()
-        ranked.extend(solver.candidates(task, engines=engines, without=without, refine=refine))
-        return _best(ranked, samples)
-
-    ways: dict[str, Way] = {
-        SOLVER: solved,
-        **{name: partial(_otherwise, ranked, by, samples) for name, by in RANKINGS.items()},
-        COPY: lambda task, *, without: [
-            one.crystal for one in SubstitutionEngine(pool, without=without).propose(task, samples)
-        ],
-        RETRIEVAL: lambda task, *, without: retrieved(pool, task, without, samples),
+    settings = _Settings(
+        library.path, samples, tuple(engines) if engines else None, cell_given, templates, refine
+    )
+    groups = [("all", *_groups(one, pool, _own(one))) for one in cases]
+    outcomes: list[dict[str, _Outcome]] = []
+    for done, outcome in enumerate(_worked(settings, cases, workers)):
+        report(done + 1, len(cases), "cases")
+        outcomes.append(outcome)
+    summaries = {
+        way: _summary([one[way] for one in outcomes], groups)
+        for way in (SOLVER, *RANKINGS, COPY, RETRIEVAL)
     }
-    outcomes: dict[str, list[_Outcome]] = {name: [] for name in ways}
-    for done, case in enumerate(cases):
-        report(done, len(cases), "cases")
-        own = _own(case)
-        groups = ("all", *_groups(case, pool, own))
-        for name, way in ways.items():
-            outcomes[name].append(
-                _outcome(case, partial(way, without=own), groups, cell_given=cell_given)
-            )
-    report(len(cases), len(cases), "cases")
-    summaries = {name: _summary(found) for name, found in outcomes.items()}
     return {
         "benchmark": "solve",
         "cases": len(cases),
@@ -167,12 +162,69 @@ def bench_solve(
         "given": "formula+cell" if cell_given else "formula",
         "engines": list(engines or ENGINES),
         "until_convinced": engines is None,
+        "templates": templates,
         "refine": refine,
         **summaries.pop(SOLVER),
         "rankings": {name: summaries.pop(name) for name in RANKINGS},
         "controls": summaries,
+        "per_case": [
+            {
+                "case": case.name,
+                "formula": reduced_formula(case.truth.composition),
+                "groups": list(belongs[1:]),
+                "seconds": round(outcome[SOLVER].seconds, 1),
+                "rank": {
+                    way: {name: _rank_of(rank) for name, rank in found.ranks.items()}
+                    for way, found in outcome.items()
+                },
+            }
+            for case, belongs, outcome in zip(cases, groups, outcomes, strict=True)
+        ],
         **provenance(library),
     }
+
+
+def _worked(
+    settings: _Settings, cases: Sequence[SolveCase], workers: int
+) -> Iterator[dict[str, _Outcome]]:
+    """What became of each case, in order."""
+    work = partial(_outcomes, settings)
+    if workers == 1:
+        yield from map(work, cases)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(work, cases)
+
+
+def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, _Outcome]:
+    """How every way did, by its name."""
+    solver, without, samples = _solver(settings.library), _own(case), settings.samples
+    ranked: list[Candidate] = []
+
+    def solved(task: Task) -> list[Crystal]:
+        ranked.extend(
+            solver.candidates(
+                task, engines=settings.engines, without=without, refine=settings.refine
+            )
+        )
+        return _best(ranked, samples)
+
+    def copied(task: Task) -> list[Crystal]:
+        engine = SubstitutionEngine(solver.pool, without=without)
+        return [one.crystal for one in engine.propose(task, samples)]
+
+    ways: dict[str, Way] = {
+        SOLVER: solved,
+        **{name: partial(_otherwise, ranked, by, samples) for name, by in RANKINGS.items()},
+        COPY: copied,
+        RETRIEVAL: lambda task: retrieved(solver.pool, task, without, samples),
+    }
+    return {name: _outcome(case, way, settings) for name, way in ways.items()}
+
+
+@cache
+def _solver(library: Path) -> Solver:
+    return Solver(Library.open(library))
 
 
 def _best(ranked: Sequence[Candidate], samples: int) -> list[Crystal]:
@@ -181,15 +233,9 @@ def _best(ranked: Sequence[Candidate], samples: int) -> list[Crystal]:
 
 
 def _otherwise(
-    ranked: Sequence[Candidate],
-    by: Sequence[str],
-    samples: int,
-    _task: Task,
-    *,
-    without: frozenset[str],
+    ranked: Sequence[Candidate], by: Sequence[str], samples: int, _task: Task
 ) -> list[Crystal]:
     """Of candidates that were found for a task, the best by some features with their weights."""
-    del without
     weights = CandidateRanker.shipped().by_name
     worth = [sum(weights[name] * one.features[name] for name in by) for one in ranked]
     order = np.argsort(-np.array(worth), kind="stable")
@@ -273,18 +319,18 @@ def retrieved(pool: MouldPool, task: Task, without: frozenset[str], count: int) 
     return made
 
 
-def _outcome(
-    case: SolveCase,
-    way: Callable[[Task], list[Crystal]],
-    groups: tuple[str, ...],
-    *,
-    cell_given: bool,
-) -> _Outcome:
+def _outcome(case: SolveCase, way: Way, settings: _Settings) -> _Outcome:
     start = perf_counter()
     try:
         prepared = prepare(case.pattern)
-        cell = case.truth.cell if cell_given else None
-        task = Task(prepared, case.truth.composition, most_atoms=2 * case.atoms, cell=cell)
+        cell = case.truth.cell if settings.cell_given else None
+        task = Task(
+            prepared,
+            case.truth.composition,
+            most_atoms=2 * case.atoms,
+            cell=cell,
+            templates=settings.templates,
+        )
         crystals = way(task)
     except BraggleError:
         crystals = []
@@ -294,19 +340,28 @@ def _outcome(
         for name, limits in TOLERANCES.items()
     }
     ranks = {name: _first(found) for name, found in distances.items()}
-    right = distances["loose"][0] if crystals else None
-    return _Outcome(groups, ranks, right, seconds, len(crystals))
+    return _Outcome(ranks, distances["loose"][0] if crystals else None, seconds)
 
 
 def _first(distances: Sequence[float | None]) -> int:
     return next((i for i, one in enumerate(distances) if one is not None), MISSED)
 
 
-def _summary(outcomes: list[_Outcome]) -> dict[str, Any]:
-    names = dict.fromkeys(group for one in outcomes for group in one.groups)
+def _rank_of(place: int) -> int | None:
+    """From 1; None where nothing was right."""
+    return None if place == MISSED else place + 1
+
+
+def _summary(outcomes: list[_Outcome], groups: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    names = dict.fromkeys(group for belongs in groups for group in belongs)
     return {
         "seconds_a_case": round(float(np.median([one.seconds for one in outcomes])), 2),
-        "groups": {name: _group([o for o in outcomes if name in o.groups]) for name in names},
+        "groups": {
+            name: _group(
+                [one for one, belongs in zip(outcomes, groups, strict=True) if name in belongs]
+            )
+            for name in names
+        },
     }
 
 

@@ -240,9 +240,13 @@ def solve(
             help="What proposes; when not given, all in turn until a candidate convinces."
         ),
     ] = None,
+    templates: Annotated[int, typer.Option(min=0, max=4, help="As of `braggle generate`.")] = 4,
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="As of `braggle generate`.")
     ] = True,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Cases that are worked on at a time, each on a core.")
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Count how often a crystal is proposed that the library lacks, its formula given."""
@@ -262,7 +266,9 @@ def solve(
             unknown=unknown,
             engines=tuple(one.value for one in engine) if engine else None,
             cell_given=given is Given.FORMULA_AND_CELL,
+            templates=templates,
             refine=refine,
+            workers=workers,
             advance=progress,
         )
     if json:

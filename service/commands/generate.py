@@ -79,6 +79,9 @@ def generate(
         ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=200, help="Structures at most.")] = 20,
+    templates: Annotated[
+        int, typer.Option(min=0, max=4, help="That the network is shown, the nearest.")
+    ] = 4,
     refine: Annotated[
         bool, typer.Option("--refine/--no-refine", help="Coordinates of the best, too.")
     ] = True,
@@ -123,6 +126,7 @@ def generate(
             formula_units=formula_units,
             engines=tuple(one.value for one in engine) if engine else None,
             samples=samples,
+            templates=templates,
             without=withheld,
             refine=refine,
             relax=relax,

@@ -72,6 +72,27 @@ def test_the_same_candidates_are_ranked_otherwise(result: dict[str, Any]) -> Non
         assert ranking["groups"]["prototype_unknown"]["loose"]["match@20"] == 0
 
 
+def test_each_case_is_told_with_its_ranks(result: dict[str, Any]) -> None:
+    first, second = result["per_case"]
+    assert (first["case"], first["formula"]) == ("a manganosite", "MnO")
+    assert {"prototype_known", "cubic"} <= set(first["groups"])
+    assert first["rank"]["solve"] == {"loose": 1, "strict": 1}
+    assert first["rank"]["by_fit"]["strict"] == 1
+    assert second["rank"]["template_copy"] == {"loose": None, "strict": None}
+    assert all(one["seconds"] >= 0 for one in result["per_case"])
+
+
+def test_workers_change_nothing_but_the_time(
+    result: dict[str, Any], queries: Path, library: Library
+) -> None:
+    other = bench_solve(library, queries=queries, engines=("substitution",), workers=2)
+    for told in (result, other):
+        for one in told["per_case"]:
+            del one["seconds"]
+    for name in ("groups", "per_case", "cases"):
+        assert other[name] == result[name]
+
+
 def test_cases_may_be_of_unknown_prototypes_alone(queries: Path, library: Library) -> None:
     told = bench_solve(library, queries=queries, unknown=True, engines=("substitution",))
     assert told["cases"] == 1
