@@ -44,7 +44,7 @@ SEED = 23
 Advance = Callable[[int, int | None, str], None]
 Way = Callable[[Task], list[Crystal]]
 """A task in, crystals out, best first."""
-UNKNOWN = "prototype_unknown"
+KNOWN, UNKNOWN, WITHHELD = "prototype_known", "prototype_unknown", "prototype_withheld"
 SOLVER, COPY, RETRIEVAL = "solve", "template_copy", "retrieval_only"
 RANKINGS = {"by_fit": ("misfit", "unexplained"), "by_embedding": ("dissimilarity",)}
 """The same candidates ranked by some of what the ranking goes by, and nothing else."""
@@ -52,11 +52,21 @@ RANKINGS = {"by_fit": ("misfit", "unexplained"), "by_embedding": ("dissimilarity
 
 @dataclass(frozen=True, eq=False)
 class SolveCase:
-    """A pattern and its crystal, of which only pattern and formula are told."""
+    """A pattern and its crystal, of which only pattern and formula are told.
+
+    Attributes:
+        name: of the case.
+        pattern: as measured, or as if.
+        truth: the crystal.
+        without: reduced formulas that nothing is made from.
+        groups: that the case is counted under.
+    """
 
     name: str
     pattern: Pattern
     truth: Crystal
+    without: frozenset[str] = frozenset()
+    groups: tuple[str, ...] = ()
 
     @property
     def atoms(self) -> int:
@@ -93,6 +103,7 @@ def bench_solve(
     crystals: Library | None = None,
     formulas: Path | None = None,
     unknown: bool = False,
+    withhold: bool = False,
     max_atoms: int = 20,
     samples: int = 20,
     engines: Sequence[str] | None = None,
@@ -107,7 +118,7 @@ def bench_solve(
     Beside it stand two controls that rank nothing: substitution with the cell fitted, by its own
     score, and what retrieval alone brings. Templates of the case's own reduced formula are
     withheld. Cases are told apart by whether another formula's crystal of the truth's prototype
-    (`generator.prototype`) is there.
+    (`generator.prototype`) is there, or would be.
 
     Args:
         library: whose crystals may be made use of.
@@ -116,6 +127,7 @@ def bench_solve(
         crystals: another library that these are taken from.
         formulas: file of reduced formulas that these are taken from, as those untrained.
         unknown: only cases whose prototype is not there are taken.
+        withhold: crystals of a case's prototype are withheld, too, so that it is not there.
         max_atoms: of the primitive cell, of cases.
         samples: candidates that are looked at.
         engines: that propose; when left out, one after the other until a candidate convinces.
@@ -136,7 +148,8 @@ def bench_solve(
             crystals or library, simulated, max_atoms, formulas_in(formulas) if formulas else None
         ),
     ]
-    cases = [one for one in cases if not unknown or UNKNOWN in _groups(one, pool, _own(one))]
+    cases = [_prepared(one, pool, withhold=withhold) for one in cases]
+    cases = [one for one in cases if not unknown or KNOWN not in one.groups]
     if not cases:
         raise QueryError(
             f"{queries or library.path}: no case with an ordered crystal of at most {max_atoms} "
@@ -145,13 +158,12 @@ def bench_solve(
     settings = _Settings(
         library.path, samples, tuple(engines) if engines else None, cell_given, templates, refine
     )
-    groups = [("all", *_groups(one, pool, _own(one))) for one in cases]
     outcomes: list[dict[str, _Outcome]] = []
     for done, outcome in enumerate(_worked(settings, cases, workers)):
         report(done + 1, len(cases), "cases")
         outcomes.append(outcome)
     summaries = {
-        way: _summary([one[way] for one in outcomes], groups)
+        way: _summary([one[way] for one in outcomes], [one.groups for one in cases])
         for way in (SOLVER, *RANKINGS, COPY, RETRIEVAL)
     }
     return {
@@ -162,6 +174,7 @@ def bench_solve(
         "given": "formula+cell" if cell_given else "formula",
         "engines": list(engines or ENGINES),
         "until_convinced": engines is None,
+        "prototypes_withheld": withhold,
         "templates": templates,
         "refine": refine,
         **summaries.pop(SOLVER),
@@ -171,14 +184,14 @@ def bench_solve(
             {
                 "case": case.name,
                 "formula": reduced_formula(case.truth.composition),
-                "groups": list(belongs[1:]),
+                "groups": list(case.groups[1:]),
                 "seconds": round(outcome[SOLVER].seconds, 1),
                 "rank": {
                     way: {name: _rank_of(rank) for name, rank in found.ranks.items()}
                     for way, found in outcome.items()
                 },
             }
-            for case, belongs, outcome in zip(cases, groups, outcomes, strict=True)
+            for case, outcome in zip(cases, outcomes, strict=True)
         ],
         **provenance(library),
     }
@@ -198,7 +211,7 @@ def _worked(
 
 def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, _Outcome]:
     """How every way did, by its name."""
-    solver, without, samples = _solver(settings.library), _own(case), settings.samples
+    solver, without, samples = _solver(settings.library), case.without, settings.samples
     ranked: list[Candidate] = []
 
     def solved(task: Task) -> list[Crystal]:
@@ -277,25 +290,24 @@ def simulated_cases(
             return
 
 
-def _own(case: SolveCase) -> frozenset[str]:
-    """Formulas that are withheld."""
-    return frozenset({reduced_formula(case.truth.composition)})
-
-
-def _groups(case: SolveCase, pool: MouldPool, own: frozenset[str]) -> tuple[str, ...]:
-    """What a case is counted under besides `all`."""
-    size = next((f"{a}-{b} atoms" for a, b in SIZES if a <= case.atoms <= b), "more atoms")
+def _prepared(case: SolveCase, pool: MouldPool, *, withhold: bool) -> SolveCase:
+    """The case with what is withheld and what it is counted under."""
+    own = frozenset({reduced_formula(case.truth.composition)})
     wanted = prototype(case.truth)
     moulds = pool.alike(case.truth.composition, most_atoms=4 * case.atoms, without=own)
-    known = any(
-        one.crystal.space_group_number == case.truth.space_group_number
-        and prototype(one.crystal) == wanted
+    same = {
+        one.formula
         for one in moulds
-    )
-    return (
-        "prototype_known" if known else UNKNOWN,
-        size,
-        crystal_system(case.truth.space_group_number),
+        if one.crystal.space_group_number == case.truth.space_group_number
+        and prototype(one.crystal) == wanted
+    }
+    known = UNKNOWN if not same else WITHHELD if withhold else KNOWN
+    size = next((f"{a}-{b} atoms" for a, b in SIZES if a <= case.atoms <= b), "more atoms")
+    system = crystal_system(case.truth.space_group_number)
+    return replace(
+        case,
+        without=own | same if withhold else own,
+        groups=("all", known, size, system),
     )
 
 

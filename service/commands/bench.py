@@ -233,6 +233,9 @@ def solve(
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Only cases whose prototype is not in the library.")
     ] = False,
+    withhold: Annotated[
+        bool, typer.Option("--withhold", help="Crystals of a case's prototype, too.")
+    ] = False,
     given: Annotated[Given, typer.Option(help="What is told besides the pattern.")] = Given.FORMULA,
     engine: Annotated[
         list[Engine] | None,
@@ -264,6 +267,7 @@ def solve(
             samples=samples,
             crystals=open_library(crystals) if crystals else None,
             unknown=unknown,
+            withhold=withhold,
             engines=tuple(one.value for one in engine) if engine else None,
             cell_given=given is Given.FORMULA_AND_CELL,
             templates=templates,

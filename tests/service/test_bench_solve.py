@@ -82,6 +82,16 @@ def test_each_case_is_told_with_its_ranks(result: dict[str, Any]) -> None:
     assert all(one["seconds"] >= 0 for one in result["per_case"])
 
 
+def test_prototypes_may_be_withheld(queries: Path, library: Library) -> None:
+    told = bench_solve(library, queries=queries, withhold=True, engines=("substitution",))
+    groups = told["groups"]
+    assert "prototype_known" not in groups
+    assert groups["prototype_withheld"]["cases"] == groups["prototype_unknown"]["cases"] == 1
+    # Without lime and periclase there is nothing to make manganosite from.
+    assert groups["all"]["loose"]["match@20"] == 0.0
+    assert told["controls"]["retrieval_only"]["groups"]["all"]["loose"]["match@20"] == 0.0
+
+
 def test_workers_change_nothing_but_the_time(
     result: dict[str, Any], queries: Path, library: Library
 ) -> None:
