@@ -41,6 +41,7 @@ def rms_distance(
     return None if found is None else float(found[0])
 
 
+@lru_cache(maxsize=4096)
 def same_structure(
     one: Crystal, other: Crystal, tolerances: tuple[float, float, float] = STRICT
 ) -> bool:
