@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import gemmi
 import moyopy
@@ -87,47 +88,86 @@ def wyckoff_sites(crystal: Crystal) -> WyckoffSites | None:
         )
     except ValueError:
         return None
-    standard = dataset.std_cell
-    positions = dataset.normalizer_wyckoff_positions(preserve_chirality=True).wyckoffs
-    fractional = np.array(standard.positions)
-    rotations, translations = operations_of(dataset.number)
+    positions = {
+        one.letter: one
+        for one in dataset.normalizer_wyckoff_positions(preserve_chirality=True).wyckoffs
+    }
     u_of_kind = _means(kinds, contents, displacements)
-    sites: list[WyckoffSite] = []
-    left = np.ones(len(fractional), dtype=bool)
-    for row, position in enumerate(positions):
-        if not left[row]:
-            continue
-        images = rotations @ fractional[row] + translations
-        apart = fractional[:, None] - images
-        same = np.abs(apart - np.round(apart)).max(axis=2).min(axis=1) < 10 * SAME
-        left &= ~same
-        parameters = _parameters(position.coordinates, images)
-        if parameters is None or int(same.sum()) != position.multiplicity:
-            return None
-        content = kinds[standard.numbers[row] - 1]
-        sites.append(
-            WyckoffSite(
-                letter=position.letter,
-                multiplicity=position.multiplicity,
-                content=content,
-                coordinates=position.coordinates,
-                parameters=parameters,
-                u_iso_angstrom2=u_of_kind[content],
+    standard = dataset.std_cell
+    own = (crystal.lattice, crystal.fractional[first], contents)
+    moved = (
+        np.array(standard.basis),
+        np.array(standard.positions),
+        [kinds[number - 1] for number in standard.numbers],
+    )
+    for lattice, fractional, held in (own, moved):
+        sites = _sites(dataset.number, fractional, held, positions, u_of_kind)
+        if sites is not None and len(held) == sum(one.multiplicity for one in sites):
+            return WyckoffSites(
+                number=dataset.number,
+                hall_number=dataset.hall_number,
+                lattice=lattice,
+                sites=sites,
+                same_cell=lattice is crystal.lattice,
             )
-        )
-    unmoved = np.allclose(dataset.std_linear, np.eye(3), atol=1e-6) and np.allclose(
-        dataset.std_origin_shift, 0.0, atol=SAME
-    )
-    return WyckoffSites(
-        number=dataset.number,
-        hall_number=dataset.hall_number,
-        lattice=np.array(standard.basis),
-        sites=tuple(sorted(sites, key=lambda one: (len(one.letter), one.letter, one.content))),
-        same_cell=bool(unmoved),
-    )
+    return None
 
 
 _Content = tuple[tuple[str, float], ...]
+
+
+def _sites(
+    number: int,
+    fractional: _FLOAT,
+    contents: list[_Content],
+    positions: dict[str, Any],
+    u_of_kind: dict[_Content, float],
+) -> tuple[WyckoffSite, ...] | None:
+    """The sites of points that obey the operations of a space group as they stand.
+
+    Args:
+        number: of the space group.
+        fractional: one point a site. Shape (n, 3).
+        contents: of each.
+        positions: moyopy's Wyckoff positions that may occur, by letter.
+        u_of_kind: displacement by content, in Å².
+
+    Returns:
+        None where the points do not obey the operations, or lie on none of the positions.
+    """
+    rotations, translations = operations_of(number)
+    sites = []
+    left = np.ones(len(fractional), dtype=bool)
+    for row, content in enumerate(contents):
+        if not left[row]:
+            continue
+        images = rotations @ fractional[row] + translations
+        alike = np.array([one == content for one in contents])
+        apart = fractional[:, None] - images
+        near = np.abs(apart - np.round(apart)).max(axis=2) < 10 * SAME
+        orbit = near.any(axis=1) & alike
+        if not near[alike].any(axis=0).all() or not left[orbit].all():
+            return None
+        left[orbit] = False
+        for position in positions.values():
+            if position.multiplicity != int(orbit.sum()):
+                continue
+            parameters = _parameters(position.coordinates, images)
+            if parameters is not None:
+                sites.append(
+                    WyckoffSite(
+                        letter=position.letter,
+                        multiplicity=position.multiplicity,
+                        content=content,
+                        coordinates=position.coordinates,
+                        parameters=parameters,
+                        u_iso_angstrom2=u_of_kind[content],
+                    )
+                )
+                break
+        else:
+            return None
+    return tuple(sorted(sites, key=lambda one: (one.letter == "A", one.letter, one.content)))
 
 
 def _contents(

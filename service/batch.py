@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.np.ufunc.parallel import threading_layer
 from pybaselines.utils import ParameterWarning
 
 from data.errors import BraggleError
@@ -21,7 +22,22 @@ from search.result import LookupResult
 from service.answer import answer, failure
 
 PATTERN_SUFFIXES = frozenset(
-    ".xy .xye .xrdml .chi .dat .asc .fxye .gsa .gda .raw .brml .uxd .ras .rasx".split()
+    (
+        ".xy",
+        ".xye",
+        ".xrdml",
+        ".chi",
+        ".dat",
+        ".asc",
+        ".fxye",
+        ".gsa",
+        ".gda",
+        ".raw",
+        ".brml",
+        ".uxd",
+        ".ras",
+        ".rasx",
+    )
 )
 """Files of a folder that are taken for patterns. Tables, texts and CIFs hold other things too, and
 have to be named."""
@@ -120,7 +136,7 @@ def look_up_all(
         files: their names.
         jobs: patterns at a time; as many as there are cores when None.
     """
-    jobs = min(jobs or cores(), len(files))
+    jobs = max(min(jobs or cores(), len(files)), 1)
     names = iter(files)
     for name in names:
         outcome = _outcome(look_up, name)
@@ -163,6 +179,6 @@ def _alone() -> None:
 
 def _threads_may_share() -> bool:
     try:
-        return str(numba.threading_layer()) != "workqueue"
+        return str(threading_layer()) != "workqueue"
     except ValueError:  # nothing parallel has run yet
         return False

@@ -60,16 +60,15 @@ def structure_text(phase: Phase) -> str | None:
     if sites is None:
         return None
     system = crystal_system(sites.number)
-    origin = moyopy.HallSymbolEntry(sites.hall_number).setting
-    setting = 2 if origin == "2" else 1
+    setting = 2 if str(moyopy.HallSymbolEntry(sites.hall_number).setting) == "2" else 1
     remark = "" if sites.same_cell else " axes or origin differ from the CIF, the crystal does not"
     hit = phase.hit
-    source = " ".join(f"{one.collection} {one.identifier}" for one in hit.sources[:1])
+    source = "".join(f", {one.collection} {one.identifier}" for one in hit.sources[:1])
+    group = f"SpacegroupNo={sites.number} HermannMauguin={space_group_name(sites)}"
     lines = [
-        f"PHASE={phase.label} // {ascii_text(phase_name(hit))}, {ascii_text(source)}, entry {hit.id}",
+        f"PHASE={phase.label} // {ascii_text(phase_name(hit) + source)}, entry {hit.id}",
         f"Formula={re.sub('[^A-Za-z0-9.()]', '', hit.formula)} //",
-        f"SpacegroupNo={sites.number} HermannMauguin={space_group_name(sites)} "
-        f"Setting={setting} Lattice={system.capitalize()} //{remark}",
+        f"{group} Setting={setting} Lattice={system.capitalize()} //{remark}",
         " ".join(_cell(sites, system)) + " //",
         "RP=4 k1=0 PARAM=k2=0_0^0.0001 PARAM=B1=0_0^0.01 PARAM=GEWICHT=0_0 //",
         f"GOAL=GrainSize(1,1,1) GOAL:{phase.label}=GEWICHT",
@@ -155,7 +154,7 @@ def _atom(site: WyckoffSite) -> str:
 
 
 def _elements(site: WyckoffSite) -> str:
-    """ "SI" for a full site, "(FE(0.4000),MG(0.6000))" for a shared or a partly filled one."""
+    """What fills a site: "SI", or "(FE(0.4000),MG(0.6000))" where it is shared or partly empty."""
     if len(site.content) == 1 and site.content[0][1] > 0.9995:
         return site.content[0][0].upper()
     return "(" + ",".join(f"{symbol.upper()}({n:.4f})" for symbol, n in site.content) + ")"

@@ -196,7 +196,7 @@ def _strange(present: dict[str, Path]) -> str | None:
         listed = json.loads(present[LIST].read_text("utf-8"))["files"]
         left = dict(listed)
     except (KeyError, OSError, TypeError, ValueError):
-        return sorted(present)[0]
+        return min(present)
     for name, path in sorted(present.items()):
         if name == LIST:
             continue

@@ -18,7 +18,7 @@ from service.words import phase_name
 
 
 def fxye_text(pattern: Pattern) -> str:
-    """A pattern over 2θ as one GSAS bank of the form FXYE: 2θ in hundredths of a degree, counts, esd.
+    """A pattern as one GSAS bank of the form FXYE: 2θ in hundredths of a degree, counts, esd.
 
     Where the file gave no esd, that of counted quanta stands: the root of the counts, at least 1.
     """
@@ -29,7 +29,7 @@ def fxye_text(pattern: Pattern) -> str:
     lines = [
         f"{ascii_text(pattern.name)[:66]} from Braggle",
         f"BANK 1 {n} {n} CONST {x[0]:.4f} {step:.4f} 0 0 FXYE",
-        *(f"{a!r} {b!r} {c!r}" for a, b, c in np.column_stack([x, counts, esd]).tolist()),
+        *(f"{a:.12g} {b!r} {c:.7g}" for a, b, c in np.column_stack([x, counts, esd]).tolist()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -88,7 +88,7 @@ def gauss_and_lorentz(fwhm: float, lorentzian_share: float) -> tuple[float, floa
     """
     roots = np.roots([0.11116, -0.47719, 1.36603, -lorentzian_share])
     q = float(next(root.real for root in roots if abs(root.imag) < 1e-9 and 0 <= root.real <= 1))
-    # In units of the whole width: g⁵ + 2.69269 g⁴q + 2.42843 g³q² + 4.47163 g²q³ + 0.07842 gq⁴ + q⁵ = 1.
+    # With g and q in units of the whole width, g⁵ + 2.69269 g⁴q + ... + q⁵ is 1.
     mixed = [1.0, 2.69269 * q, 2.42843 * q**2, 4.47163 * q**3, 0.07842 * q**4, q**5 - 1.0]
     g = max(root.real for root in np.roots(mixed) if abs(root.imag) < 1e-9)
     return float(fwhm * max(g, 0.0)), float(fwhm * q)

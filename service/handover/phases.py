@@ -38,12 +38,12 @@ class Phase:
         """The crystal as CIF, with where it comes from as comments."""
         hit = self.hit
         head = [
-            f"{phase_name(hit)}, {hit.formula}, {hit.space_group}; entry {hit.id}",
+            f"{phase_words(hit)}; entry {hit.id}",
             f"Rank {hit.rank} for {pattern_name}, confidence {percent(hit.confidence)}.",
-            f"Lengths of the stored cell changed by {hit.fit.strain_percent:+.4f} %, which fits "
-            "the pattern best; coordinates as stored.",
+            f"Lengths of the stored cell changed by {hit.fit.strain_percent:+.4f} % to fit it.",
+            "Coordinates are as stored.",
             *(
-                " ".join((one.collection, one.identifier, one.reference, one.licence)).strip()
+                f"{one.collection} {one.identifier} {one.reference} {one.licence}"
                 for one in hit.sources
             ),
         ]
@@ -76,6 +76,11 @@ def phases_of(result: LookupResult, library: Library, *, count: int = HANDED_OVE
             )
         )
     return phases
+
+
+def phase_words(hit: Hit) -> str:
+    """Name, formula and space group, none of them twice: "Anglesite, PbSO4, Pnma"."""
+    return ", ".join(dict.fromkeys((phase_name(hit), hit.formula, hit.space_group)))
 
 
 def strained(crystal: Crystal, strain_percent: float) -> Crystal:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from textwrap import fill
 
 from search.result import LookupResult
-from service.handover.phases import Phase
+from service.handover.phases import Phase, phase_words
 from service.words import VERDICTS, percent, phase_name, radiation_words, verdict_sentence
 
 WIDTH = 92
@@ -39,16 +39,13 @@ def reading_text(
         together: phases, from the first, that the refinement begins with.
     """
     pattern = result.query
+    library = (
+        f"{result.library_path}, version {result.library_version}, {result.library_entries} entries"
+    )
     parts = [
         f"{pattern.name}\n{'=' * len(pattern.name)}",
         _paragraph(f"{VERDICTS[result.verdict]}. {verdict_sentence(result)}"),
-        "\n".join(
-            [
-                f"Wavelength   {radiation_words(pattern)}",
-                f"Library      {result.library_path}, version {result.library_version}, "
-                f"{result.library_entries} entries",
-            ]
-        ),
+        f"Wavelength   {radiation_words(pattern)}\nLibrary      {library}",
     ]
     if result.warnings:
         parts.append("\n".join(_item(f"Warning: {one}") for one in result.warnings))
@@ -69,16 +66,16 @@ def reading_text(
 def _phase(phase: Phase) -> str:
     hit, fit = phase.hit, phase.hit.fit
     a, b, c, alpha, beta, gamma = phase.crystal.cell
+    peaks = f"{fit.matched_peaks} of {fit.matched_peaks + fit.unexplained_peaks} peaks"
+    moved = f"{fit.strain_percent:+.3f} % from the stored cell"
     lines = [
-        f"{hit.rank}. {phase_name(hit)}, {hit.formula}, {hit.space_group}",
-        f"   confidence {percent(hit.confidence)}, Rwp {fit.rwp_percent:.1f} %, explains "
-        f"{fit.matched_peaks} of {fit.matched_peaks + fit.unexplained_peaks} peaks",
+        f"{hit.rank}. {phase_words(hit)}",
+        f"   confidence {percent(hit.confidence)}, Rwp {fit.rwp_percent:.1f} %, explains {peaks}",
         f"   a, b, c {a:.5f} {b:.5f} {c:.5f} Å; α, β, γ {alpha:.4f} {beta:.4f} {gamma:.4f}°",
-        f"   lengths changed by {fit.strain_percent:+.3f} % from the stored cell; zero shift "
-        f"{fit.zero_shift_deg:+.4f}° 2θ",
+        f"   lengths changed by {moved}; zero shift {fit.zero_shift_deg:+.4f}° 2θ",
         *(
             fill(
-                " ".join((one.collection, one.identifier, one.reference)).strip(),
+                f"{one.collection} {one.identifier} {one.reference}".strip(),
                 WIDTH,
                 initial_indent="   ",
                 subsequent_indent="   ",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -140,8 +140,6 @@ def row_of(outcome: Outcome) -> SummaryRow:
 
 
 def _light(hit: Hit) -> Hit:
-    from dataclasses import replace
-
     return replace(hit, overlay=None)
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from markupsafe import Markup
@@ -110,6 +113,8 @@ def render(rows: Sequence[SummaryRow], *, report_link: str | None = None) -> str
             f"{report_link}#q{answered[i]}" if report_link and not row.error else None
             for i, row in enumerate(rows)
         ],
+        names=_names([row.file for row in rows]),
+        shared=_shared(rows),
         counts=[(name, VERDICTS.get(name, "Failed"), counts[name]) for name in ORDER],
         order={name: i for i, name in enumerate(ORDER)},
         style=trusted_asset("service.report", "report.css")
@@ -131,6 +136,26 @@ def spark_svg(spark: Spark) -> Markup:
     )
 
 
+def _names(files: Sequence[str]) -> list[tuple[str, str]]:
+    """Folder and name of each file; no folder where all lie in one, else less what they share."""
+    paths = [Path(file) for file in files]
+    folders = [str(path.parent) for path in paths]
+    common = "."
+    if len(set(folders)) > 1:
+        with suppress(ValueError):  # absolute and relative names, or several drives
+            common = os.path.commonpath(folders) or "."
+    shown = [os.path.relpath(folder, common) if len(set(folders)) > 1 else "" for folder in folders]
+    return [(folder, path.name) for folder, path in zip(shown, paths, strict=True)]
+
+
+def _shared(rows: Sequence[SummaryRow]) -> list[str]:
+    """Warnings that every answer of several has."""
+    answered = [row.warnings for row in rows if not row.error]
+    if len(answered) < 2:
+        return []
+    return [one for one in answered[0] if all(one in warnings for warnings in answered)]
+
+
 def _points(xs: NDArray[np.int64], heights: NDArray[np.float64]) -> str:
     ys = np.round(1 + (SPARK_HEIGHT - 2) * (1 - heights), 1)
     return " ".join(f"{x},{y:g}" for x, y in zip(xs.tolist(), ys.tolist(), strict=True))
@@ -143,9 +168,6 @@ def _cell(value: object) -> object:
 
 
 def _relative(target: Path, start: Path) -> str:
-    import os
-    from urllib.parse import quote
-
     try:
         relative = os.path.relpath(target, start.parent)
     except ValueError:  # another drive
