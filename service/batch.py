@@ -178,7 +178,8 @@ def _alone() -> None:
 
 
 def _threads_may_share() -> bool:
+    layer: Any = threading_layer
     try:
-        return str(threading_layer()) != "workqueue"
+        return bool(layer() != "workqueue")
     except ValueError:  # nothing parallel has run yet
         return False

@@ -21,7 +21,7 @@ from service.answer import answer
 from service.handover.bgmn import control_text, structure_text
 from service.handover.gsas import fxye_text, instrument_text, script_text
 from service.handover.phases import Phase
-from service.handover.reading import reading_text
+from service.handover.readme import readme_text
 from service.terminal import finite
 
 LIST = "handover.json"
@@ -142,7 +142,7 @@ def hand_over_texts(
             texts["gsas2.py"] = script_text(begun)
         if begun and all(structures[phase.stem] is not None for phase in begun):
             texts["bgmn.sav"] = control_text(begun, radiation)
-    texts["README.txt"] = reading_text(result, phases, list(texts), fwhm_deg, together=together)
+    texts["README.txt"] = readme_text(result, phases, list(texts), fwhm_deg, together=together)
     return texts
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,7 +84,9 @@ def test_letters_agree_with_spglib(name: str) -> None:
     crystal, _, letters = LETTERS[name]
     kinds = sorted(set(crystal.species))
     numbers = [kinds.index(symbol) + 1 for symbol in crystal.species]
-    dataset = spglib.get_symmetry_dataset((crystal.lattice, crystal.fractional, numbers))
+    dataset: Any = spglib.get_symmetry_dataset(
+        (crystal.lattice.tolist(), crystal.fractional.tolist(), numbers)
+    )
     theirs = {
         (crystal.species[i], dataset.wyckoffs[i]) for i in np.unique(dataset.equivalent_atoms)
     }

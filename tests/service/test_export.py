@@ -69,13 +69,13 @@ def folder(
 def test_a_folder_holds_what_its_readme_lists(folder: Path) -> None:
     names = {one.name for one in folder.iterdir()}
     assert {
-        "1-rutile.cif", "1-rutile.str", "pattern.xy", "pattern.fxye", "pattern.instprm",
+        "1-TiO2.cif", "1-TiO2.str", "pattern.xy", "pattern.fxye", "pattern.instprm",
         "gsas2.py", "bgmn.sav", "README.txt", "handover.json",
     } <= names  # fmt: skip
     text = (folder / "README.txt").read_text("utf-8")
     for name in names - {"README.txt"}:
         assert name in text
-    assert "The pattern is that of rutile" in text
+    assert "The pattern is that of TiO2" in text
     assert "The wavelength was assumed" in text
     document = json.loads((folder / "handover.json").read_text("utf-8"))
     assert document["answer"]["hits"][0]["formula"] == "TiO2"
@@ -167,7 +167,7 @@ def parameters(text: str) -> dict[str, str]:
     assert first.startswith("#GSAS-II")
     pairs = [line.split(":") for line in lines]
     assert all(len(pair) == 2 for pair in pairs)
-    return dict(pairs)  # type: ignore[arg-type]
+    return dict(pairs)
 
 
 def test_the_instrument_has_the_wavelengths_and_the_zero() -> None:
@@ -238,7 +238,7 @@ def test_the_script_is_python_and_does_what_it_says(
     monkeypatch.setitem(sys.modules, "GSASII", package)
     monkeypatch.setitem(sys.modules, "GSASII.GSASIIscriptable", scripting)
     runpy.run_path(str(folder / "gsas2.py"))
-    assert calls == [("histogram", "GSAS powder"), ("phase", "rutile"), ("steps", 3)]
+    assert calls == [("histogram", "GSAS powder"), ("phase", "TiO2"), ("steps", 3)]
     assert Project.made == ["refinement.gpx"]
     assert "Rwp 9.5" in capsys.readouterr().out
 

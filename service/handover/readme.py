@@ -21,7 +21,7 @@ _ABOUT = {
 }
 
 
-def reading_text(
+def readme_text(
     result: LookupResult,
     phases: Sequence[Phase],
     files: Sequence[str],
