@@ -21,24 +21,10 @@ from data.errors import BraggleError
 from search.result import LookupResult
 from service.answer import answer, failure
 
-PATTERN_SUFFIXES = frozenset(
-    (
-        ".xy",
-        ".xye",
-        ".xrdml",
-        ".chi",
-        ".dat",
-        ".asc",
-        ".fxye",
-        ".gsa",
-        ".gda",
-        ".raw",
-        ".brml",
-        ".uxd",
-        ".ras",
-        ".rasx",
-    )
-)
+PATTERN_SUFFIXES = frozenset({
+    ".xy", ".xye", ".xrdml", ".chi", ".dat", ".asc", ".fxye", ".gsa", ".gda", ".raw", ".brml",
+    ".uxd", ".ras", ".rasx",
+})  # fmt: skip
 """Files of a folder that are taken for patterns. Tables, texts and CIFs hold other things too, and
 have to be named."""
 
@@ -91,29 +77,33 @@ def pattern_files(arguments: Sequence[str]) -> list[str]:
     """
     files: list[str] = []
     for argument in arguments:
-        path = Path(argument)
-        found: list[str] = []
-        if argument != "-" and path.is_dir():
-            found = [
-                str(one)
-                for one in path.iterdir()
-                if one.suffix.lower() in PATTERN_SUFFIXES
-                and one.is_file()
-                and not one.name.startswith(".")
-            ]
-        elif glob.has_magic(argument) and not path.exists():
-            found = [one for one in glob.glob(argument, recursive=True) if Path(one).is_file()]  # noqa: PTH207 - keeps the name as it was given
-        files += sorted(found, key=_natural) or [argument]
+        files += sorted(_meant(argument) or [], key=_natural) or [argument]
     return files
 
 
 def is_batch(arguments: Sequence[str]) -> bool:
     """Whether the answer is a list: several arguments, or one that may mean several files."""
-    if len(arguments) != 1:
-        return True
-    (argument,) = arguments
+    return len(arguments) != 1 or _meant(arguments[0]) is not None
+
+
+def _meant(argument: str) -> list[str] | None:
+    """The files of a folder, or those that a pattern of names matches; None for a plain name."""
     path = Path(argument)
-    return argument != "-" and (path.is_dir() or (glob.has_magic(argument) and not path.exists()))
+    try:
+        if argument != "-" and path.is_dir():
+            return [
+                str(one)
+                for one in path.iterdir()
+                if one.suffix.lower() in PATTERN_SUFFIXES
+                and not one.name.startswith(".")
+                and one.is_file()
+            ]
+        if glob.has_magic(argument) and not path.exists():
+            matched = glob.glob(argument, recursive=True)  # noqa: PTH207 - keeps names as given
+            return [one for one in matched if Path(one).is_file()]
+    except OSError:  # reading it says why
+        return []
+    return None
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
