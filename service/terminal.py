@@ -37,17 +37,25 @@ def show(renderable: RenderableType) -> None:
 
 def emit(document: Any) -> None:  # noqa: ANN401 - any JSON document
     """One JSON document on stdout; numbers that JSON cannot hold become null."""
-    text = json.dumps(_finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    text = json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False)
     sys.stdout.write(f"{text}\n")
 
 
-def _finite(value: Any) -> Any:  # noqa: ANN401
+def emit_line(document: Any) -> None:  # noqa: ANN401 - any JSON document
+    """One JSON document as one line on stdout, handed on at once."""
+    text = json.dumps(finite(document), ensure_ascii=False, allow_nan=False)
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - any JSON document
+    """The document with null in place of numbers that JSON cannot hold."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _finite(one) for key, one in value.items()}
+        return {str(key): finite(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return value
 
 
@@ -82,6 +90,7 @@ def progress_bar() -> Iterator[ReportProgress]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[detail]}"),
         console=_console(stderr=True),
+        redirect_stdout=sys.stdout.isatty(),  # a bar on a terminal must not swallow a pipe
     )
     tasks: dict[str, Any] = {}
     start = threading.Timer(PATIENCE_S, bar.start)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.options import Json, LibraryName, report_error, verb
-from service.terminal import emit, progress_bar, say, show
+from service.commands.options import Json, LibraryName, verb
+from service.terminal import progress_bar
 
 if TYPE_CHECKING:
     from data.radiation import Radiation
@@ -62,7 +62,11 @@ def radiation_of(text: str | None) -> Radiation | None:
 @verb
 def search(
     patterns: Annotated[
-        list[str], typer.Argument(metavar="PATTERN", help="Measured patterns; - reads stdin.")
+        list[str],
+        typer.Argument(
+            metavar="PATTERN",
+            help="Measured patterns, folders of them, or quoted names with *; - reads stdin.",
+        ),
     ],
     *,
     library: LibraryName = None,
@@ -101,9 +105,28 @@ def search(
     report: Annotated[
         Path | None, typer.Option(metavar="HTML", help="Write a page to look at and to send.")
     ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A row a pattern, as .csv or as a page, .html."),
+    ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder a pattern for GSAS-II, BGMN and others."),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Patterns at a time; a core each when not given."),
+    ] = None,
     json: Json = False,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="A JSON document a line, each as soon as it is ready.")
+    ] = False,
 ) -> None:
     """Name the phases of measured patterns."""
+    if json and jsonl:
+        raise typer.BadParameter("--json and --jsonl: choose one")
+    if summary is not None and summary.suffix.lower() not in {".csv", ".html"}:
+        raise typer.BadParameter(f"--summary {summary}: name a file that ends in .csv or .html")
     filters = _filters(
         elements=elements,
         require=require,
@@ -117,41 +140,35 @@ def search(
 
     from data.reading import read_pattern
     from search.searcher import Searcher
-    from service.answer import answer, failure
-    from service.tables import lookup_table
+    from service.batch import is_batch, look_up_all, pattern_files
+    from service.outputs import Outputs
 
     searcher = Searcher(open_library(library))
-    results: list[LookupResult] = []
-    documents: list[dict[str, Any]] = []
-    failed = False
-    with progress_bar() as progress:
-        for done, name in enumerate(patterns):
-            if len(patterns) > 1:
-                progress(done, len(patterns), "patterns")
-            try:
-                result = searcher.lookup(
-                    read_pattern(name, radiation=radiation),
-                    filters=filters,
-                    top=top,
-                    first_stage=first_stage.value,
-                )
-            except Exception as error:  # noqa: BLE001 - the other patterns go on
-                report_error(error, where=name)
-                documents.append(failure(name, error))
-                failed = True
-                continue
-            results.append(result)
-            documents.append(answer(result))
-            if not json:
-                show(lookup_table(result))
-    if json:
-        emit(documents[0] if len(documents) == 1 else documents)
-    if report and results:
-        from service.report import write_report
 
-        write_report(results, report)
-        say(f"Report written to {report}")
-    if failed:
+    def look_up(name: str) -> LookupResult:
+        return searcher.lookup(
+            read_pattern(name, radiation=radiation),
+            filters=filters,
+            top=top,
+            first_stage=first_stage.value,
+        )
+
+    files = pattern_files(patterns)
+    outputs = Outputs(
+        files,
+        as_list=is_batch(patterns),
+        json=json,
+        jsonl=jsonl,
+        report=report,
+        summary=summary,
+        export=export,
+    )
+    with outputs, progress_bar() as progress:
+        for done, outcome in enumerate(look_up_all(look_up, files, jobs=jobs), start=1):
+            outputs.take(outcome, searcher.library)
+            if len(files) > 1:
+                progress(done, len(files), "patterns", outcome.file)
+    if outputs.failed:
         raise typer.Exit(1)
 
 

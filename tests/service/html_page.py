@@ -31,6 +31,9 @@ class Page(HTMLParser):
         if tag == "script":
             self.scripts.append("")
 
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 

@@ -1,0 +1,13 @@
+"""A look-up handed over to refinement programs: a folder a pattern, for GSAS-II and for BGMN."""
+
+from service.handover.folder import Destination, destinations, write_hand_over
+from service.handover.phases import HANDED_OVER, Phase, phases_of
+
+__all__ = [
+    "HANDED_OVER",
+    "Destination",
+    "Phase",
+    "destinations",
+    "phases_of",
+    "write_hand_over",
+]

@@ -1,0 +1,472 @@
+"""What is handed over reads back as what was found."""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+import re
+import runpy
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from data.canonical import standardize
+from data.cif import read_cif, write_cif
+from data.crystal import Crystal
+from data.errors import BraggleError
+from data.pattern import Pattern
+from data.radiation import CU_KA, Radiation
+from data.reading import read_pattern
+from data.record import Record
+from indexer import Library
+from search.profile_fit import SHAPE_SPAN, shape_table
+from search.result import LookupResult
+from search.searcher import Searcher
+from service.handover import Phase, destinations, phases_of, write_hand_over
+from service.handover.bgmn import control_text, structure_text
+from service.handover.folder import hand_over_texts, xy_text
+from service.handover.gsas import fxye_text, gauss_and_lorentz, instrument_text
+from service.handover.phases import ascii_text, strained
+from tests import crystals
+from tests.data.test_wyckoff import SPINEL, SPINEL_AT_THE_OTHER_ORIGIN
+from tests.service.conftest import Braggle, MakeResult
+
+STRAIN_PERCENT = 0.31
+
+
+def phase_of(crystal: Crystal, make_result: MakeResult, name: str = "Phase") -> Phase:
+    hit = make_result(names=(name,)).hits[0]
+    return Phase(hit, strained(crystal, STRAIN_PERCENT), f"1-{name}", f"P1_{name}")
+
+
+def text_of(crystal: Crystal, make_result: MakeResult) -> str:
+    text = structure_text(phase_of(crystal, make_result))
+    assert text is not None
+    return text
+
+
+@pytest.fixture(scope="module")
+def answered(built: Path, rutile: Path) -> tuple[LookupResult, Library]:
+    searcher = Searcher(Library.open(built))
+    return searcher.lookup(read_pattern(rutile)), searcher.library
+
+
+@pytest.fixture(scope="module")
+def folder(
+    answered: tuple[LookupResult, Library], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    result, library = answered
+    place = tmp_path_factory.mktemp("export") / "sample"
+    write_hand_over(result, phases_of(result, library), place)
+    return place
+
+
+def test_a_folder_holds_what_its_readme_lists(folder: Path) -> None:
+    names = {one.name for one in folder.iterdir()}
+    assert {
+        "1-TiO2.cif", "1-TiO2.str", "pattern.xy", "pattern.fxye", "pattern.instprm",
+        "gsas2.py", "bgmn.sav", "README.txt", "handover.json",
+    } <= names  # fmt: skip
+    text = (folder / "README.txt").read_text("utf-8")
+    for name in names - {"README.txt"}:
+        assert name in text
+    assert "The pattern is that of TiO2" in text
+    assert "The wavelength was assumed" in text
+    document = json.loads((folder / "handover.json").read_text("utf-8"))
+    assert document["answer"]["hits"][0]["formula"] == "TiO2"
+    assert [one for one in folder.parent.iterdir() if one.name.startswith(".")] == []
+
+
+def test_cifs_read_back_as_the_strained_crystals(
+    folder: Path, answered: tuple[LookupResult, Library]
+) -> None:
+    from pymatgen.core.structure import Structure
+
+    result, library = answered
+    for phase in phases_of(result, library):
+        stored = library.entry(library.row(phase.hit.id)).crystal
+        factor = 1 + phase.hit.fit.strain_percent / 100
+        (record,) = read_cif(folder / f"{phase.stem}.cif")
+        assert isinstance(record, Record)
+        lengths = np.array(stored.cell[:3]) * factor
+        np.testing.assert_allclose(record.crystal.cell[:3], lengths, atol=1e-5)
+        np.testing.assert_allclose(record.crystal.cell[3:], stored.cell[3:], atol=1e-5)
+        assert record.crystal.space_group_number == stored.space_group_number
+        assert record.crystal.composition == pytest.approx(stored.composition)
+        theirs = Structure.from_file(folder / f"{phase.stem}.cif")
+        np.testing.assert_allclose(theirs.lattice.abc, lengths, atol=1e-5)
+        np.testing.assert_allclose(theirs.lattice.angles, stored.cell[3:], atol=1e-5)
+        assert len(theirs) == len(stored)
+
+
+@pytest.mark.parametrize("name", crystals.ALL)
+@pytest.mark.filterwarnings("ignore:Issues encountered while parsing CIF")
+def test_every_kind_of_crystal_survives_its_cif(
+    name: str, make_result: MakeResult, tmp_path: Path
+) -> None:
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+    from pymatgen.core.structure import Structure
+
+    from data.pymatgen_bridge import to_pymatgen
+
+    phase = phase_of(standardize(crystals.ALL[name]).crystal, make_result)
+    path = tmp_path / "phase.cif"
+    path.write_text(phase.cif("α scan.xy"), "utf-8")
+    assert path.read_text("utf-8").isascii()
+    (record,) = read_cif(path)
+    assert isinstance(record, Record)
+    np.testing.assert_allclose(record.crystal.cell, phase.crystal.cell, atol=1e-5)
+    matcher = StructureMatcher(ltol=1e-4, stol=1e-3, angle_tol=0.01, scale=False)
+    ours = to_pymatgen(phase.crystal)
+    for theirs in (Structure.from_file(path), to_pymatgen(record.crystal)):
+        np.testing.assert_allclose(theirs.lattice.abc, phase.crystal.cell[:3], atol=1e-5)
+        assert len(theirs) == len(ours)
+        if len(ours) < 100:
+            assert matcher.fit(theirs, ours)
+
+
+def test_the_pattern_reads_back_as_it_was(
+    folder: Path, answered: tuple[LookupResult, Library]
+) -> None:
+    query = answered[0].query
+    for name in ("pattern.xy", "pattern.fxye"):
+        read = read_pattern(folder / name)
+        np.testing.assert_allclose(read.x, query.x, atol=1e-9)
+        np.testing.assert_array_equal(read.counts, query.counts)
+        assert read.radiation is not None
+        np.testing.assert_allclose(
+            read.radiation.wavelengths_angstrom, CU_KA.wavelengths_angstrom, atol=1e-7
+        )
+    # The instrument's file beside it says the wavelength.
+    assert read_pattern(folder / "pattern.fxye").wavelength_source == "stated"
+
+
+def test_uncertainties_of_the_file_are_kept(tmp_path: Path) -> None:
+    x = np.arange(10.0, 60.0, 0.013)
+    counts = np.random.default_rng(1).uniform(0.0, 1e5, len(x))
+    esd = np.sqrt(counts) + 0.37
+    pattern = Pattern("two_theta", x, counts, esd, Radiation.parse("MoKa"), "given", "a.xye")
+    (tmp_path / "pattern.fxye").write_text(fxye_text(pattern))
+    read = read_pattern(tmp_path / "pattern.fxye")
+    assert read.esd is not None
+    np.testing.assert_allclose(read.x, x, atol=1e-9)
+    np.testing.assert_array_equal(read.counts, counts)
+    np.testing.assert_allclose(read.esd, esd, rtol=1e-6)
+    (tmp_path / "pattern.xy").write_text(xy_text(pattern))
+    np.testing.assert_array_equal(read_pattern(tmp_path / "pattern.xy").counts, counts)
+
+
+def parameters(text: str) -> dict[str, str]:
+    """As GSAS-II reads them: one name and one value a line."""
+    first, *lines = text.splitlines()
+    assert first.startswith("#GSAS-II")
+    pairs = [line.split(":") for line in lines]
+    assert all(len(pair) == 2 for pair in pairs)
+    return dict(pairs)
+
+
+def test_the_instrument_has_the_wavelengths_and_the_zero() -> None:
+    text = instrument_text(Radiation.parse("CoKa"), fwhm_deg=0.1, zero_shift_deg=-0.0312)
+    values = parameters(text)
+    assert float(values["Lam1"]) == pytest.approx(1.7889960, abs=1e-7)
+    assert float(values["Lam2"]) == pytest.approx(1.7928350, abs=1e-7)
+    assert float(values["I(L2)/I(L1)"]) == pytest.approx(0.5)
+    assert float(values["Zero"]) == -0.0312
+    assert values["Type"] == "PXC"
+    alone = parameters(instrument_text(Radiation.parse("0.4137"), fwhm_deg=0.01, zero_shift_deg=0))
+    assert float(alone["Lam"]) == pytest.approx(0.4137)
+    assert "Lam1" not in alone
+
+
+def test_the_instrument_s_widths_make_the_peak_that_was_fitted() -> None:
+    """The Gaussian and the Lorentzian, folded numerically, against the profile of the fit."""
+    fwhm = 0.137
+    values = parameters(instrument_text(CU_KA, fwhm_deg=fwhm, zero_shift_deg=0.0))
+    sigma = math.sqrt(float(values["W"])) / 100
+    gamma = float(values["Z"]) / 100
+    assert gauss_and_lorentz(fwhm, 0.4) == pytest.approx(
+        (sigma * math.sqrt(8 * math.log(2)), gamma), rel=1e-4
+    )
+    x = np.linspace(-8, 8, 32001)
+    step = x[1] - x[0]
+    gauss = np.exp(-(x**2) / 2 / sigma**2) / sigma / math.sqrt(2 * math.pi)
+    lorentz = gamma / 2 / math.pi / (x**2 + gamma**2 / 4)
+    folded = np.convolve(gauss, lorentz, mode="same") * step
+    table = shape_table() / fwhm
+    at = np.linspace(0, SHAPE_SPAN, len(table)) * fwhm
+    assert np.abs(np.interp(at, x, folded) - table).max() < 0.015 * table.max()
+
+
+def test_the_script_is_python_and_does_what_it_says(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ast.parse((folder / "gsas2.py").read_text("utf-8"))
+    calls: list[tuple[str, Any]] = []
+
+    class Project:
+        made: ClassVar[list[str]] = []
+
+        def __init__(self, newgpx: str) -> None:
+            self.made.append(Path(newgpx).name)
+
+        def add_powder_histogram(self, data: str, iparams: str, fmthint: str) -> Project:
+            assert Path(data).is_file()
+            assert Path(iparams).is_file()
+            calls.append(("histogram", fmthint))
+            return self
+
+        def add_phase(self, file: str, *, phasename: str, **_: Any) -> None:
+            assert Path(file).is_file()
+            calls.append(("phase", phasename))
+
+        def do_refinements(self, steps: list[dict[str, Any]]) -> None:
+            calls.append(("steps", len(steps)))
+
+        def save(self) -> None: ...
+
+        def get_wR(self) -> float:  # noqa: N802 - GSAS-II's name
+            return 9.5
+
+    package, scripting = ModuleType("GSASII"), ModuleType("GSASII.GSASIIscriptable")
+    scripting.G2Project = Project  # type: ignore[attr-defined]
+    package.GSASIIscriptable = scripting  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "GSASII", package)
+    monkeypatch.setitem(sys.modules, "GSASII.GSASIIscriptable", scripting)
+    runpy.run_path(str(folder / "gsas2.py"))
+    assert calls == [("histogram", "GSAS powder"), ("phase", "TiO2"), ("steps", 3)]
+    assert Project.made == ["refinement.gpx"]
+    assert "Rwp 9.5" in capsys.readouterr().out
+
+
+HEADS = {
+    "rutile": (crystals.RUTILE, "SpacegroupNo=136 HermannMauguin=P4_2/m2_1/n2/m Setting=1", "AC"),
+    "baddeleyite": (crystals.BADDELEYITE, "SpacegroupNo=14 HermannMauguin=P12_1/c1 Setting=1",
+                    ("A", "B", "C", "BETA")),
+    "olivine": (crystals.OLIVINE, "SpacegroupNo=62 HermannMauguin=P2_1/n2_1/m2_1/a Setting=1",
+                "ABC"),
+    "calcite": (crystals.CALCITE, "SpacegroupNo=167 HermannMauguin=R-32/c Setting=1", "AC"),
+    "spinel": (SPINEL, "SpacegroupNo=227 HermannMauguin=F4_1/d-32/m Setting=2", "A"),
+    "spinel, origin 1": (SPINEL_AT_THE_OTHER_ORIGIN,
+                         "SpacegroupNo=227 HermannMauguin=F4_1/d-32/m Setting=2", "A"),
+    "anatase": (crystals.ANATASE, "SpacegroupNo=141 HermannMauguin=I4_1/a2/m2/d Setting=2", "AC"),
+    "chalcanthite": (crystals.CHALCANTHITE, "SpacegroupNo=2 HermannMauguin=P-1 Setting=1",
+                     ("A", "B", "C", "ALPHA", "BETA", "GAMMA")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_structure_file_names_its_setting_and_its_cell(
+    name: str, make_result: MakeResult
+) -> None:
+    crystal, head, free = HEADS[name]
+    text = text_of(crystal, make_result)
+    assert head in text
+    cell = dict(re.findall(r"PARAM=([A-Z]{1,5})=([\d.]+)_", text.partition("RP=")[0]))
+    assert list(cell) == list(free)
+    standard = standardize(strained(crystal, STRAIN_PERCENT)).crystal
+    a, b, c, alpha, beta, gamma = standard.cell
+    expected = {"A": a / 10, "B": b / 10, "C": c / 10, "ALPHA": alpha, "BETA": beta, "GAMMA": gamma}
+    for key, value in cell.items():
+        assert float(value) == pytest.approx(expected[key], rel=1e-5)
+
+
+POSITIONS = {
+    2: {"a": "0 0 0", "b": "0 0 .5", "c": "0 .5 0", "d": ".5 0 0", "e": ".5 .5 0", "f": ".5 0 .5",
+        "g": "0 .5 .5", "h": ".5 .5 .5", "i": "x y z"},
+    14: {"e": "x y z"},
+    62: {"a": "0 0 0", "b": "0 0 .5", "c": "x .25 z", "d": "x y z"},
+    136: {"a": "0 0 0", "b": "0 0 .5", "f": "x x 0", "g": "x -x 0"},
+    141: {"a": "0 .75 .125", "b": "0 .25 .375", "e": "0 .25 z"},
+    167: {"a": "0 0 .25", "b": "0 0 0", "e": "x 0 .25"},
+    227: {"a": ".125 .125 .125", "b": ".375 .375 .375", "c": "0 0 0", "d": ".5 .5 .5",
+          "e": "x x x"},
+}  # fmt: skip
+GROUPS = {
+    2: "P -1", 14: "P 1 21/c 1", 62: "P n m a", 136: "P 42/m n m", 141: "I 41/a m d:2",
+    167: "R -3 c:H", 227: "F d -3 m:2",
+}  # fmt: skip
+"""First representatives of the International Tables, origin choice 2 where there are two."""
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_structure_file_makes_the_structure_again(name: str, make_result: MakeResult) -> None:
+    """Letters and free coordinates put into the tables, expanded by gemmi's operations."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    from data.pymatgen_bridge import to_pymatgen
+
+    crystal = strained(HEADS[name][0], STRAIN_PERCENT)
+    text = text_of(HEADS[name][0], make_result)
+    number = int(re.findall(r"SpacegroupNo=(\d+)", text)[0])
+    cell = {
+        key: float(value)
+        for key, value in re.findall(r"PARAM=([A-Z]{1,5})=([\d.]+)_", text.partition("RP=")[0])
+    }
+    a = 10 * cell["A"]
+    lengths = (a, 10 * cell.get("B", a / 10), 10 * cell.get("C", a / 10))
+    angles = (
+        cell.get("ALPHA", 90.0),
+        cell.get("BETA", 90.0),
+        cell.get("GAMMA", 120.0 if number == 167 else 90.0),
+    )
+    sites: list[crystals.Site] = []
+    lines = re.findall(r"^E=(\S+) Wyckoff=(\w+)(.*) TDS=([\d.]+)$", text, re.MULTILINE)
+    for content, letter, where, tds in lines:
+        assert float(tds) > 0
+        free = {key: float(value) for key, value in re.findall(r"([xyz])=([\d.]+)", where)}
+        place = [
+            -free[word[1:]] if word[0] == "-" else free[word] if word in free else float(word)
+            for word in POSITIONS[number][letter].split()
+        ]
+        shares = re.findall(r"([A-Z]+)\(([\d.]+)\)", content) or [(content, "1")]
+        sites += [(one.capitalize(), *place, float(share)) for one, share in shares]
+    made = to_pymatgen(crystals.expand((*lengths, *angles), GROUPS[number], sites))
+    ours = to_pymatgen(standardize(crystal).crystal)
+    assert len(made) == len(ours)
+    matcher = StructureMatcher(ltol=1e-4, stol=1e-3, angle_tol=0.01, scale=False)
+    assert matcher.fit(made, ours)
+
+
+def test_mixed_and_partly_empty_sites_are_written_with_their_shares(
+    make_result: MakeResult,
+) -> None:
+    text = text_of(crystals.OLIVINE, make_result)
+    assert "E=(FE(0.1000),MG(0.9000)) Wyckoff=a" in text
+    assert "axes or origin differ from the CIF" in text
+
+
+def test_displacements_are_b_in_square_nanometres(make_result: MakeResult) -> None:
+    from dataclasses import replace
+
+    u = np.full(len(crystals.RUTILE), 0.005)
+    text = text_of(replace(crystals.RUTILE, u_iso_angstrom2=u), make_result)
+    assert f"TDS={8 * math.pi**2 * 0.005 / 100:.6f}" in text
+    assert "TDS=0.010000" in text_of(crystals.RUTILE, make_result)
+
+
+@pytest.mark.parametrize(
+    "radiation, said",
+    [
+        ("CuKa", "LAMBDA=CU\n"),
+        ("MoKa", "LAMBDA=MO\n"),
+        ("0.4137", "SYNCHROTRON=0.0413700\n"),
+        ("AgKa", "% AgKa: 0.0559422 and 0.0563813 nm. Name the emission profile"),
+    ],
+)
+def test_the_control_file_names_the_radiation(
+    radiation: str, said: str, make_result: MakeResult
+) -> None:
+    phases = [phase_of(crystals.RUTILE, make_result, name) for name in ("Rutile", "Other")]
+    text = control_text(phases, Radiation.parse(radiation))
+    assert said in text
+    assert "STRUC[1]=1-Rutile.str\nSTRUC[2]=1-Other.str\n" in text
+    assert "sum=P1_Rutile+P1_Other\nQP1_Rutile=P1_Rutile/sum\n" in text
+
+
+def test_a_q_axis_without_a_wavelength_gets_no_control_files(
+    answered: tuple[LookupResult, Library],
+) -> None:
+    from dataclasses import replace
+
+    result, library = answered
+    query = result.query
+    pattern = Pattern("q", query.q_inv_angstrom, query.counts, None, None, None, "q.csv")
+    texts = hand_over_texts(replace(result, query=pattern), phases_of(result, library))
+    assert not {"pattern.xy", "pattern.fxye", "pattern.instprm", "gsas2.py"} & set(texts)
+    assert texts["pattern.csv"].startswith("q (1/A),counts\n")
+    assert "No wavelength is known" in texts["README.txt"]
+
+
+def test_nothing_named_is_said_plainly(make_result: MakeResult) -> None:
+    result = make_result(verdict="no-confident-match")
+    hit = result.hits[0]
+    texts = hand_over_texts(result, [Phase(hit, crystals.RUTILE, "1-x", "P1_x")])
+    words = " ".join(texts["README.txt"].split())
+    assert "No confident match." in words
+    assert "take them for a comparison, not for an answer" in words
+
+
+def test_names_become_plain() -> None:
+    assert ascii_text("Bræggerite β-Pb₂\nHüttner") == "Br?ggerite beta-Pb2 Huttner"
+
+
+def test_export_from_the_command_line(braggle: Braggle, rutile: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.xy").write_text("")
+    (tmp_path / "a").mkdir()
+    other = tmp_path / "a" / "sample.xy"
+    other.write_bytes(rutile.read_bytes())
+    words = ("search", rutile, "empty.xy", other, "--export", "out")
+    result = braggle(*words)
+    assert result.exit_code == 1
+    assert "2 folders exported to out" in result.stderr
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["sample", "sample-2"]
+    # Once more: what is ours and unchanged is written anew.
+    assert "2 folders exported" in braggle(*words).stderr
+    (tmp_path / "out" / "sample" / "pattern.instprm").write_text("mine now")
+    refused = braggle(*words)
+    assert refused.exit_code == 1
+    (line,) = refused.stderr.splitlines()
+    assert line.startswith("braggle: out/sample: pattern.instprm is not as an earlier export")
+    assert refused.stdout == ""
+    assert (tmp_path / "out" / "sample" / "pattern.instprm").read_text() == "mine now"
+
+
+@pytest.mark.parametrize("what", ["file", "stranger", "addition"])
+def test_nothing_of_the_user_s_is_written_over(folder: Path, tmp_path: Path, what: str) -> None:
+    import shutil
+
+    place = tmp_path / "sample"
+    if what == "file":
+        place.write_text("precious")
+    elif what == "stranger":
+        place.mkdir()
+        (place / "thesis.txt").write_text("precious")
+    else:
+        shutil.copytree(folder, place)
+        (place / "refinement.gpx").write_text("precious")
+    with pytest.raises(BraggleError, match="sample: "):
+        destinations(["x/sample.xy"], tmp_path)
+
+
+def test_folders_that_may_be_written(folder: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(folder, tmp_path / "sample")
+    (tmp_path / "empty").mkdir()
+    names = [
+        "a/sample.xy",
+        "empty.xy",
+        "new.xrdml",
+        "b/Sample.xy",
+        "-",
+        "CON.xy",
+        "..xy",
+        "a:b?.xy",
+    ]
+    found = [one.folder.name for one in destinations(names, tmp_path)]
+    assert found == [
+        "sample", "empty", "new", "Sample-2", "standard-input", "_CON", "pattern", "a_b_",
+    ]  # fmt: skip
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    braggle: Braggle, rutile: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    result = braggle("search", rutile, "--export", "file/out")
+    assert result.exit_code == 1
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("braggle: file/out: cannot be written in")
+
+
+def test_library_crystals_are_strained_only_in_length() -> None:
+    crystal = standardize(crystals.BADDELEYITE).crystal
+    made = strained(crystal, 1.0)
+    np.testing.assert_allclose(made.cell[:3], np.array(crystal.cell[:3]) * 1.01)
+    np.testing.assert_allclose(made.cell[3:], crystal.cell[3:])
+    assert "P 1 21/c 1" in write_cif(made)
