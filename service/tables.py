@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -29,7 +29,7 @@ def lookup_table(result: LookupResult) -> Group:
     parts = [_hits(result.hits)] if result.hits else []
     if result.mixtures:
         # What was asked for is the mixture; the single phases nearest it stay for comparison.
-        titled = [_mixtures(result.mixtures), Text("\nAs a single phase:", style="bold")]
+        titled: list[RenderableType] = [_mixtures(result.mixtures), Text("\nAs a single phase:", style="bold")]
         return Group(head, *warnings, *titled, *parts, Text())
     return Group(head, verdict, *warnings, *parts, Text())
 

@@ -57,7 +57,7 @@ def strain_shares(
 
 def free_strains(lattice: _FLOAT, space_group_number: int) -> list[tuple[str, ...]]:
     """The independent strains: "cell", or "length" or "angle" with elements of Voigt's order."""
-    one = [("cell",)]
+    one: list[tuple[str, ...]] = [("cell",)]
     metric = np.linalg.inv(lattice @ lattice.T)
     scale = np.sqrt(np.diag(metric))
     cosine = {k: metric[i, j] / scale[i] / scale[j] for k, (i, j) in enumerate(_PAIRS) if i != j}
@@ -69,7 +69,7 @@ def free_strains(lattice: _FLOAT, space_group_number: int) -> list[tuple[str, ..
         return [("length", "0", "1", "5"), ("length", "2")] if oblique == [5] else one
     if space_group_number >= 75:
         return [("length", "0", "1"), ("length", "2")] if not oblique else one
-    axes = [("length", "0"), ("length", "1"), ("length", "2")]
+    axes: list[tuple[str, ...]] = [("length", "0"), ("length", "1"), ("length", "2")]
     if space_group_number >= 16:
         return axes
     if space_group_number >= 3:

@@ -102,7 +102,7 @@ def hats(prepared: Prepared) -> _FLOAT:
     x = prepared.two_theta_deg
     spacing = max(KNOT_WIDTHS * prepared.fwhm_deg, LEAST_KNOT_DEG)
     knots = np.linspace(x[0], x[-1], int((x[-1] - x[0]) / spacing) + 2)
-    return np.maximum(1 - np.abs(x - knots[:, None]) / (knots[1] - knots[0]), 0.0)
+    return np.asarray(np.maximum(1 - np.abs(x - knots[:, None]) / (knots[1] - knots[0]), 0.0))
 
 
 def own_evidence(prepared: Prepared, fit: JointFit, weight: _FLOAT) -> _FLOAT:
