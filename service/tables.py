@@ -29,7 +29,10 @@ def lookup_table(result: LookupResult) -> Group:
     parts = [_hits(result.hits)] if result.hits else []
     if result.mixtures:
         # What was asked for is the mixture; the single phases nearest it stay for comparison.
-        titled: list[RenderableType] = [_mixtures(result.mixtures), Text("\nAs a single phase:", style="bold")]
+        titled: list[RenderableType] = [
+            _mixtures(result.mixtures),
+            Text("\nAs a single phase:", style="bold"),
+        ]
         return Group(head, *warnings, *titled, *parts, Text())
     return Group(head, verdict, *warnings, *parts, Text())
 

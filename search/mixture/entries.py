@@ -40,17 +40,23 @@ class Entries:
     library: Library
     nearest: FindNearest
     named: frozenset[str] = frozenset()
-    _phases: dict[int, Phase] = field(default_factory=dict, repr=False)
+    _phases: dict[tuple[int, bool], Phase] = field(default_factory=dict, repr=False)
 
-    def phase(self, row: int) -> Phase:
-        """A row with its stronger lines and one strain, as phases are sought."""
-        if row not in self._phases:
+    def phase(self, row: int, *, isotropic: bool = True) -> Phase:
+        """A row with its stronger lines, as phases are sought.
+
+        Args:
+            row: of the library.
+            isotropic: one strain of all lengths, or every strain that symmetry allows.
+        """
+        key = row, isotropic
+        if key not in self._phases:
             lines = self.library.lines[row]
             height = lines.strength / lines.inv_d2
             keep = height >= FAINT * height.max(initial=0.0)
             kept = Lines(lines.inv_d2[keep], lines.strength[keep], lines.hkl[keep])
-            self._phases[row] = self._made(row, kept, isotropic=True)
-        return self._phases[row]
+            self._phases[key] = self._made(row, kept, isotropic=isotropic)
+        return self._phases[key]
 
     def free_phase(self, row: int, lines: Lines) -> Phase:
         """A row with these lines and every strain that its symmetry allows."""

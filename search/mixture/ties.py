@@ -57,7 +57,10 @@ class Settled:
 
 
 def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypothesis) -> Settled:
-    """Try other entries in each phase's place and keep what is better.
+    """Try other entries in each phase's place and keep what is better, cells free.
+
+    Here every strain that symmetry allows is fitted: of two entries of one compound the one whose
+    axes happen to be nearer the sample's in proportion must not win by that.
 
     Args:
         prepared: the query.
@@ -66,6 +69,7 @@ def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypot
         hypothesis: to begin with.
     """
     freedom = searching_freedom(prepared)
+    hypothesis = _free(prepared, entries, freedom, hypothesis)
     seen: dict[tuple[int, ...], Hypothesis] = {}
     for _ in range(ROUNDS):
         before = hypothesis.score
@@ -113,7 +117,7 @@ def _swaps(
         key = (*hypothesis.rows[:place], row, *hypothesis.rows[place + 1 :])
         if key not in seen:
             phases, states = list(fit.phases), list(fit.states)
-            phases[place] = entries.phase(row)
+            phases[place] = entries.phase(row, isotropic=False)
             states[place] = State(np.array([found.strain[i]]), float(found.fwhm_deg[i]))
             new = fit_jointly(
                 prepared,
@@ -129,6 +133,18 @@ def _swaps(
         else:
             del seen[key]
     return swaps
+
+
+def _free(
+    prepared: Prepared, entries: Entries, freedom: Freedom, hypothesis: Hypothesis
+) -> Hypothesis:
+    """The same phases with every strain that symmetry allows."""
+    fit = hypothesis.fit
+    phases = tuple(entries.phase(row, isotropic=False) for row in hypothesis.rows)
+    new = fit_jointly(
+        prepared, phases, fit.states, freedom, zero_shift_deg=fit.zero_shift_deg, steps=5
+    )
+    return Hypothesis.of(prepared, entries, freedom, new)
 
 
 def _without(fit: JointFit, place: int) -> JointFit:
