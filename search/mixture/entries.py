@@ -21,6 +21,9 @@ ELEMENT_COST, MIXED_COST = 2.0, 4.0
 entries that fit alike the plainest is named first, zinc oxide before zinc oxide with a trace of
 iron."""
 
+WHOLE = 0.01
+"""Atoms in a cell this near a whole number are whole."""
+
 _ROWS = NDArray[np.int64]
 
 FindNearest = Callable[[Prepared, int], _ROWS]
@@ -58,25 +61,30 @@ class Entries:
             self._phases[key] = self._made(row, kept, isotropic=isotropic)
         return self._phases[key]
 
-    def free_phase(self, row: int, lines: Lines) -> Phase:
-        """A row with these lines and every strain that its symmetry allows."""
-        return self._made(row, lines, isotropic=False)
+    def free_phase(self, row: int) -> Phase:
+        """A row with all its lines, every strain that its symmetry allows, and texture."""
+        return self._made(row, self.library.lines[row], isotropic=False, textured=True)
 
     def oddity(self, row: int) -> float:
         """What a row costs a hypothesis for being complicated; see `ELEMENT_COST`."""
         amounts = self.library.compositions[row]
-        mixed = any(abs(amount - round(amount)) > 1e-2 for amount in amounts.values())
-        return ELEMENT_COST * len(amounts) + MIXED_COST * mixed
+        return ELEMENT_COST * len(amounts) + MIXED_COST * self.is_mixed(row)
+
+    def is_mixed(self, row: int) -> bool:
+        """Whether atoms share or half fill sites: a solid solution, or disorder."""
+        amounts = self.library.compositions[row].values()
+        return any(abs(amount - round(amount)) > WHOLE for amount in amounts)
 
     def elements(self, row: int) -> frozenset[str]:
         """Of a row, but hydrogen, which many entries leave out."""
         return frozenset(self.library.compositions[row]) - {"H"}
 
-    def _made(self, row: int, lines: Lines, *, isotropic: bool) -> Phase:
+    def _made(self, row: int, lines: Lines, *, isotropic: bool, textured: bool = False) -> Phase:
         return Phase.of(
             row,
             lines,
             self.library.lattices[row],
             int(self.library.space_group_numbers[row]),
             isotropic=isotropic,
+            textured=textured,
         )

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from data.dispersion import with_dispersion
 from data.preparation import Prepared
 from indexer.entry import Entry
 from search.mixture.entries import Entries
 from search.mixture.hypothesis import BACKGROUND_NOISES, Hypothesis, hats, points_together
 from search.mixture.joint_fit import Freedom, JointFit, fit_jointly
+from search.mixture.texture import mean_over_sphere
 from search.mixture.weighing import weight_fractions
 
 STEPS = 12
-
-WEIGHING_ERROR = 0.0
-"""Relative model error added to the noise; see `docs/decisions/mixtures.md`."""
 
 EXPLAINED = 0.3
 """A measured peak is explained when the phases calculate at least this share of it."""
@@ -53,22 +50,18 @@ def weigh(
 ) -> Weighed:
     """Fit a hypothesis once more, and weigh its phases.
 
+    Intensities are the stored ones, without anomalous dispersion, and grains are taken for fine:
+    see `docs/decisions/mixtures.md`.
+
     Args:
         prepared: the query.
         entries: of the library.
         hypothesis: to start from.
         crystals: entry of each phase.
     """
-    wavelength = prepared.wavelengths_angstrom[0]
-    phases = tuple(
-        entries.free_phase(
-            row, with_dispersion(entry.crystal, entries.library.lines[row], wavelength)
-        )
-        for row, entry in zip(hypothesis.rows, crystals, strict=True)
-    )
-    variance = prepared.sigma**2 + (WEIGHING_ERROR * np.maximum(prepared.net, 0.0)) ** 2
+    phases = tuple(entries.free_phase(row) for row in hypothesis.rows)
     freedom = Freedom(
-        1 / (variance * points_together(prepared)),
+        1 / (prepared.sigma**2 * points_together(prepared)),
         hats(prepared),
         BACKGROUND_NOISES * float(np.median(prepared.sigma)),
         shape=True,
@@ -87,7 +80,11 @@ def weigh(
         np.sqrt((weight * left) @ left / ((weight * prepared.counts) @ prepared.counts))
     )
     share, places = _unexplained(prepared, fit)
-    weights = weight_fractions(fit.scales, tuple(entry.crystal for entry in crystals))
+    untextured = [
+        state.scale * mean_over_sphere(state.amounts, entry.space_group_number)
+        for state, entry in zip(fit.states, crystals, strict=True)
+    ]
+    weights = weight_fractions(np.array(untextured), tuple(entry.crystal for entry in crystals))
     return Weighed(fit, weights, rwp, share, places)
 
 

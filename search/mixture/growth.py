@@ -176,6 +176,8 @@ def _drawn(prepared: Prepared, phase: Phase, seen: Screening, i: int) -> NDArray
         phase.strength,
         phase.shares,
         np.array([seen.strain[i]]),
+        phase.modes,
+        np.zeros(len(phase.modes)),
         zero_shift_deg=float(seen.zero_shift_deg[i]),
         fwhm_deg=float(seen.fwhm_deg[i]),
         broadening_deg=0.0,

@@ -17,6 +17,7 @@ from data.lines import Lines
 from data.preparation import Prepared
 from search.mixture import profile
 from search.mixture.cell import strain_shares
+from search.mixture.texture import TEXTURE_SPREAD, intensity_modes
 from search.profile_fit import LORENTZIAN_SHARE
 
 STRAIN_LIMIT = 0.015
@@ -48,6 +49,7 @@ class Phase:
         strength: m·|F|² of the conventional cell. Shape (m,).
         shares: of `strain_shares`. Shape (k, m).
         hkl: Shape (m, 3).
+        modes: of intensity that may be fitted, by line; see `intensity_modes`. Shape (q, m).
     """
 
     row: int
@@ -55,18 +57,37 @@ class Phase:
     strength: _FLOAT
     shares: _FLOAT
     hkl: NDArray[np.int16]
+    modes: _FLOAT
 
     @classmethod
     def of(
-        cls, row: int, lines: Lines, lattice: _FLOAT, space_group_number: int, *, isotropic: bool
+        cls,
+        row: int,
+        lines: Lines,
+        lattice: _FLOAT,
+        space_group_number: int,
+        *,
+        isotropic: bool,
+        textured: bool = False,
     ) -> Phase:
-        """Of a library's row; `isotropic` lets all lengths of the cell change together only."""
+        """Of a library's row.
+
+        Args:
+            row: in the library.
+            lines: of it, in its conventional cell.
+            lattice: rows are a, b, c in Å. Shape (3, 3).
+            space_group_number: 1 to 230.
+            isotropic: lets all lengths of the cell change together only.
+            textured: lets intensities change as texture changes them.
+        """
+        modes = intensity_modes(lines.hkl, lattice, space_group_number) if textured else None
         return cls(
             row,
             np.sqrt(lines.inv_d2) / 2,
             lines.strength,
             strain_shares(lines.hkl, lattice, space_group_number, isotropic=isotropic),
             lines.hkl,
+            np.zeros((0, len(lines))) if modes is None else modes,
         )
 
 
@@ -79,12 +100,14 @@ class State:
         fwhm_deg: width of its lines at θ = 0, in degrees 2θ.
         broadening_deg: growth of the width with tan θ.
         scale: counts·degree per unit of m·|F|² times Lorentz-polarisation.
+        amounts: of the phase's modes of intensity. Shape (q,).
     """
 
     strain: _FLOAT
     fwhm_deg: float
     broadening_deg: float = 0.0
     scale: float = 0.0
+    amounts: _FLOAT = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +252,7 @@ class _Point:
 
 
 class _Problem:
-    """Values are: zero shift, Lorentzian share, then width, broadening and strains by phase."""
+    """Values: zero shift, Lorentzian share; by phase width, broadening, strains, modes."""
 
     def __init__(self, prepared: Prepared, phases: tuple[Phase, ...], freedom: Freedom) -> None:
         self.prepared = prepared
@@ -243,11 +266,13 @@ class _Problem:
         free = [1.0, shape]
         for phase in phases:
             k = len(phase.shares)
-            low += [np.log(NARROWEST * fwhm), 0.0, *([-STRAIN_LIMIT] * k)]
-            high += [np.log(WIDEST * fwhm), 3 * fwhm, *([STRAIN_LIMIT] * k)]
-            centre += [np.log(fwhm), 0.0, *([0.0] * k)]
-            spread += [WIDTH_SPREAD, BROADENING_SPREAD * fwhm, *([STRAIN_SPREAD] * k)]
-            free += [1.0, shape, *([1.0] * k)]
+            modes = [TEXTURE_SPREAD] * len(phase.modes)
+            limits = [4 * one for one in modes]
+            low += [np.log(NARROWEST * fwhm), 0.0, *([-STRAIN_LIMIT] * k), *(-x for x in limits)]
+            high += [np.log(WIDEST * fwhm), 3 * fwhm, *([STRAIN_LIMIT] * k), *limits]
+            centre += [np.log(fwhm), 0.0, *([0.0] * (k + len(modes)))]
+            spread += [WIDTH_SPREAD, BROADENING_SPREAD * fwhm, *([STRAIN_SPREAD] * k), *modes]
+            free += [1.0, shape, *([1.0] * (k + len(modes)))]
         self.low, self.high = np.array(low), np.array(high)
         self.centre, self.spread = np.array(centre), np.array(spread)
         self.free = np.array(free)
@@ -259,7 +284,10 @@ class _Problem:
             if len(strain) != len(phase.shares):
                 strain = np.full(len(phase.shares), strain[0])
                 strain[3:] = 0.0
-            values += [np.log(state.fwhm_deg), state.broadening_deg, *strain]
+            amounts = state.amounts
+            if len(amounts) != len(phase.modes):
+                amounts = np.zeros(len(phase.modes))
+            values += [np.log(state.fwhm_deg), state.broadening_deg, *strain, *amounts]
         return self.within(np.array(values))
 
     def within(self, values: _FLOAT) -> _FLOAT:
@@ -269,7 +297,7 @@ class _Problem:
         drawn = []
         place = 2
         for phase in self.phases:
-            k = len(phase.shares)
+            k, q = len(phase.shares), len(phase.modes)
             drawn.append(
                 profile.draw(
                     self.prepared,
@@ -277,13 +305,15 @@ class _Problem:
                     phase.strength,
                     phase.shares,
                     values[place + 2 : place + 2 + k],
+                    phase.modes,
+                    values[place + 2 + k : place + 2 + k + q],
                     zero_shift_deg=float(values[0]),
                     fwhm_deg=float(np.exp(values[place])),
                     broadening_deg=float(values[place + 1]),
                     lorentzian=float(values[1]),
                 )
             )
-            place += 2 + k
+            place += 2 + k + q
         columns = np.stack([one[profile.VALUE] for one in drawn])
         freedom = self.freedom
         sums = freedom.products(columns, np.vstack([columns, self.target]))
@@ -327,16 +357,17 @@ class _Problem:
         states = []
         place = 2
         for phase, scale in zip(self.phases, at.scales, strict=True):
-            k = len(phase.shares)
+            k, q = len(phase.shares), len(phase.modes)
             states.append(
                 State(
                     at.values[place + 2 : place + 2 + k],
                     float(np.exp(at.values[place])),
                     float(at.values[place + 1]),
                     float(scale),
+                    at.values[place + 2 + k : place + 2 + k + q],
                 )
             )
-            place += 2 + k
+            place += 2 + k + q
         return JointFit(
             self.phases,
             tuple(states),

@@ -18,7 +18,7 @@ POINTS = 2048
 """Of the tables of line shapes."""
 
 VALUE, ZERO, WIDTH, BROADENING, LORENTZIAN, STRAIN = range(6)
-"""Rows of what `draw` returns; those of the strains follow the first of them."""
+"""Rows of what `draw` returns; those of the strains follow the first of them, then the modes'."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -38,6 +38,8 @@ def draw(
     strength: _FLOAT,
     shares: _FLOAT,
     strain: _FLOAT,
+    modes: _FLOAT,
+    amounts: _FLOAT,
     *,
     zero_shift_deg: float,
     fwhm_deg: float,
@@ -47,7 +49,7 @@ def draw(
     """Profile of a phase per unit scale, and its derivatives.
 
     The width of a line is `fwhm_deg` + `broadening_deg`·tan θ; the area of a line is its
-    m·|F|² times Lorentz-polarisation.
+    m·|F|² times Lorentz-polarisation times exp(Σ_k amount_k·mode_k).
 
     Args:
         prepared: gives axis and radiation.
@@ -55,22 +57,26 @@ def draw(
         strength: m·|F|². Shape (m,).
         shares: of `strain_shares`. Shape (k, m).
         strain: Shape (k,).
+        modes: of intensity, by line. Shape (q, m).
+        amounts: of the modes. Shape (q,).
         zero_shift_deg: added to the calculated 2θ.
         fwhm_deg: width at θ = 0 in degrees 2θ.
         broadening_deg: growth of the width with tan θ.
         lorentzian: share of the pseudo-Voigt.
 
     Returns:
-        Rows: value, then derivatives by zero shift, width, broadening, Lorentzian share and each
-        strain. Shape (5 + k, n).
+        Rows: value, then derivatives by zero shift, width, broadening, Lorentzian share, each
+        strain and each mode's amount. Shape (5 + k + q, n).
     """
-    out = np.zeros((STRAIN + len(strain), len(prepared.net)))
+    out = np.zeros((STRAIN + len(strain) + len(amounts), len(prepared.net)))
     kernel: Any = _draw
     kernel(
         half_inv_d,
         strength,
         shares,
         strain,
+        modes,
+        amounts,
         np.asarray(prepared.wavelengths_angstrom),
         np.asarray(prepared.weights),
         float(prepared.two_theta_deg[0]),
@@ -88,6 +94,8 @@ def _draw(
     strength: _FLOAT,
     shares: _FLOAT,
     strain: _FLOAT,
+    modes: _FLOAT,
+    amounts: _FLOAT,
     wavelengths: _FLOAT,
     weights: _FLOAT,
     start: float,
@@ -104,6 +112,10 @@ def _draw(
         factor = 1.0
         for k in range(strains):
             factor -= 2 * strain[k] * shares[k, j]
+        exponent = 0.0
+        for q in range(len(amounts)):
+            exponent += amounts[q] * modes[q, j]
+        changed = strength[j] * np.exp(exponent)
         for w in range(len(wavelengths)):
             sine = half_inv_d[j] * np.sqrt(max(factor, 0.0)) * wavelengths[w]
             if sine >= 0.9999:
@@ -115,7 +127,7 @@ def _draw(
             last = min(int(np.floor((centre + SPAN * fwhm - start) / step)), size - 1)
             if last < first:
                 continue
-            area = weights[w] * intensity(strength[j], sine) / fwhm
+            area = weights[w] * intensity(changed, sine) / fwhm
             pull = -2 * tangent * degrees
             for i in range(first, last + 1):
                 u = (start + i * step - centre) / fwhm
@@ -137,3 +149,5 @@ def _draw(
                 out[4, i] += area * (lorentz - gauss)
                 for k in range(strains):
                     out[5 + k, i] += by_centre * pull * shares[k, j]
+                for q in range(len(amounts)):
+                    out[5 + strains + q, i] += area * value * modes[q, j]

@@ -59,6 +59,9 @@ class Settled:
 def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypothesis) -> Settled:
     """Try other entries in each phase's place and keep what is better, cells free.
 
+    A solid solution is named only where it is better than every plain entry by more than a tie:
+    libraries hold dilute ones of many compounds, and one of them always has the likest cell.
+
     Here every strain that symmetry allows is fitted: of two entries of one compound the one whose
     axes happen to be nearer the sample's in proportion must not win by that.
 
@@ -70,7 +73,7 @@ def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypot
     """
     freedom = searching_freedom(prepared)
     hypothesis = _free(prepared, entries, freedom, hypothesis)
-    seen: dict[tuple[int, ...], Hypothesis] = {}
+    seen: dict[tuple[int, ...], Hypothesis] = {hypothesis.rows: hypothesis}
     for _ in range(ROUNDS):
         before = hypothesis.score
         for place in range(len(hypothesis.rows)):
@@ -78,19 +81,36 @@ def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypot
             hypothesis = max([hypothesis, *swaps], key=lambda one: one.score)
         if hypothesis.score <= before:
             break
-    ties = []
-    for place, own in enumerate(hypothesis.rows):
-        others = hypothesis.rows[:place] + hypothesis.rows[place + 1 :]
-        losses = {
-            rows[place]: hypothesis.score - other.score
-            for rows, other in seen.items()
-            if len(rows) == len(hypothesis.rows)
-            and rows[:place] + rows[place + 1 :] == others
-            and rows[place] != own
-            and hypothesis.score - other.score <= TIE
-        }
-        ties.append(dict(sorted(losses.items(), key=lambda item: item[1])))
-    return Settled(hypothesis, tuple(ties))
+    for place, row in enumerate(hypothesis.rows):
+        if entries.is_mixed(row):
+            plain = [
+                seen[_swapped(hypothesis.rows, place, other)]
+                for other in _ties(seen, hypothesis, place)
+                if not entries.is_mixed(other)
+            ]
+            hypothesis = max(plain, key=lambda one: one.score, default=hypothesis)
+    return Settled(
+        hypothesis,
+        tuple(_ties(seen, hypothesis, place) for place in range(len(hypothesis.rows))),
+    )
+
+
+def _swapped(rows: tuple[int, ...], place: int, row: int) -> tuple[int, ...]:
+    return (*rows[:place], row, *rows[place + 1 :])
+
+
+def _ties(
+    seen: dict[tuple[int, ...], Hypothesis], hypothesis: Hypothesis, place: int
+) -> dict[int, float]:
+    """Rows met in one place of a hypothesis, and what they lose, as far as that is a tie."""
+    losses = {
+        rows[place]: hypothesis.score - other.score
+        for rows, other in seen.items()
+        if rows == _swapped(hypothesis.rows, place, rows[min(place, len(rows) - 1)])
+        and rows[place] != hypothesis.rows[place]
+        and hypothesis.score - other.score <= TIE
+    }
+    return dict(sorted(losses.items(), key=lambda item: item[1]))
 
 
 def _swaps(
@@ -114,7 +134,7 @@ def _swaps(
     swaps = []
     for i in order.tolist():
         row = int(rows[i])
-        key = (*hypothesis.rows[:place], row, *hypothesis.rows[place + 1 :])
+        key = _swapped(hypothesis.rows, place, row)
         if key not in seen:
             phases, states = list(fit.phases), list(fit.states)
             phases[place] = entries.phase(row, isotropic=False)

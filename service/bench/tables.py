@@ -147,8 +147,8 @@ def mixtures_table(result: dict[str, Any]) -> Table:
         ("traces", "traces besides", ""),
         ("weight_mae_percent", "weight error, mean, points", ""),
         ("weight_worst_percent", "weight error, worst, points", ""),
-        ("median_s", "seconds, median", ""),
-        ("slowest_s", "seconds, slowest", ""),
+        ("median_seconds", "seconds, median", ""),
+        ("median_cpu_seconds", "seconds of processor, median", ""),
     ):
         figures = [row[key] for row in rows.values()]
         table.add_row(
