@@ -18,7 +18,10 @@ TOLERATED_SHARE = 0.10
 def confidences(
     hypotheses: Sequence[Hypothesis], unexplained: Sequence[float]
 ) -> NDArray[np.float64]:
-    """Probability of each hypothesis, ties and traces not told apart. Shape (h,).
+    """Belief in each hypothesis, ties and traces not told apart. Shape (h,).
+
+    A softmax of the scores, less where much of the peaks' area is left over. Temperature and
+    tolerance are set by hand, not calibrated: the figure orders hypotheses of one query.
 
     Args:
         hypotheses: of one query, different from one another.
