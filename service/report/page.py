@@ -72,7 +72,7 @@ def _verdict(result: LookupResult) -> Markup:
 
 def _licences(result: LookupResult) -> list[tuple[str, str]]:
     """Collections of the hits, each with the licences it states."""
-    rows = [hit for row in result.hits for hit in (row, *row.twins)]
-    shown = [*rows, *(phase for one in result.mixtures for phase in one.phases)]
-    pairs = {(one.collection, one.licence) for hit in shown for one in hit.sources if one.licence}
+    shown = [hit.sources for row in result.hits for hit in (row, *row.twins)]
+    shown += [phase.sources for mixture in result.mixtures for phase in mixture.phases]
+    pairs = {(one.collection, one.licence) for sources in shown for one in sources if one.licence}
     return sorted(pairs)
