@@ -103,13 +103,15 @@ def find_mixture_cases(folder: Path) -> list[MixtureCase]:
 def formula_of(amounts: Mapping[str, float]) -> str:
     """Reduced formula without hydrogen; that of hydrogen alone where there is nothing else."""
     heavy = {symbol: n for symbol, n in amounts.items() if symbol not in ("H", "D")}
-    least = min(heavy.values(), default=1.0)
+    if not heavy:
+        return "H"
+    least = min(heavy.values())
     # Shares of atoms become counts again before they are reduced.
     whole = {symbol: n / least for symbol, n in heavy.items()}
     for factor in range(1, 13):
         if all(abs(factor * n - round(factor * n)) < 0.02 for n in whole.values()):
             return reduced_formula({symbol: round(factor * n) for symbol, n in whole.items()})
-    return reduced_formula(heavy or {"H": 1.0})
+    return reduced_formula(heavy)
 
 
 def _by_name(path: Path, known: Mapping[str, Identity]) -> MixtureCase:

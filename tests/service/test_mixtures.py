@@ -50,7 +50,7 @@ def test_the_terminal_shows_weights(braggle: Braggle, cases: Path) -> None:
 def test_numbers_of_phases_that_are_not_tried(braggle: Braggle, cases: Path, phases: int) -> None:
     done = braggle("search", cases / NAME, "--phases", phases)
     assert done.exit_code == 2
-    assert "1<=x<=6" in done.stderr
+    assert "--phases" in done.output
 
 
 def test_the_benchmark_judges_sets_and_weights(braggle: Braggle, cases: Path) -> None:
