@@ -133,7 +133,7 @@ def draw_profile(
 ) -> _FLOAT:
     """Profile of an entry's lines on the pattern's 2θ axis, per unit scale. Shape (n,)."""
     drawn = np.empty(len(prepared.net))
-    _draw(
+    draw_lines(
         np.sqrt(inv_d2) / 2,
         strength,
         np.asarray(prepared.wavelengths_angstrom),
@@ -167,7 +167,7 @@ def intensity(strength: float, sine: float) -> float:
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _draw(
+def draw_lines(
     s: _FLOAT,
     strength: _FLOAT,
     wavelengths: _FLOAT,
@@ -180,6 +180,7 @@ def _draw(
     zero: float,
     out: _FLOAT,
 ) -> None:
+    """`draw_profile` for compiled callers: half inverse d in, profile into `out`."""
     out[:] = 0.0
     span = SHAPE_SPAN * fwhm
     scale = (len(shape) - 1) / span
@@ -292,7 +293,7 @@ def _polish(
         st = strength[offsets[k] : offsets[k + 1]]
         strain, zero = placed[k, 0], placed[k, 1]
         drawn = np.empty(len(root))
-        _draw(s, st, wavelengths, weights, start, step, shape, fwhm, strain, zero, drawn)
+        draw_lines(s, st, wavelengths, weights, start, step, shape, fwhm, strain, zero, drawn)
         best = _cosine(root, drawn)
         steps = np.array([STRAIN_LIMIT / STRAINS, ZERO_LIMIT_DEG / ZEROS])
         for _ in range(rounds):
@@ -302,7 +303,7 @@ def _polish(
                     b = zero + (sign * steps[1] if axis == 1 else 0.0)
                     if abs(a) > STRAIN_LIMIT or abs(b) > ZERO_LIMIT_DEG:
                         continue
-                    _draw(s, st, wavelengths, weights, start, step, shape, fwhm, a, b, drawn)
+                    draw_lines(s, st, wavelengths, weights, start, step, shape, fwhm, a, b, drawn)
                     value = _cosine(root, drawn)
                     if value > best:
                         best, strain, zero = value, a, b
@@ -342,7 +343,7 @@ def _compare(  # noqa: PLR0912, PLR0915 - one pass over an entry, compiled
         st = strength[offsets[k] : offsets[k + 1]]
         strain, zero = placed[k, 0], placed[k, 1]
         drawn = np.empty(size)
-        _draw(s, st, wavelengths, weights, start, step, shape, fwhm, strain, zero, drawn)
+        draw_lines(s, st, wavelengths, weights, start, step, shape, fwhm, strain, zero, drawn)
         dot = 0.0
         norm = 0.0
         for i in range(size):

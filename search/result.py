@@ -89,6 +89,89 @@ class Hit:
 
 
 @dataclass(frozen=True, eq=False)
+class Tie:
+    """An entry that would do as well in a phase's place.
+
+    Attributes:
+        id, names, formula, space_group: as of a `Hit`.
+        score_loss: what the mixture's score loses by it, 0 or more where the phase is the best.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    formula: str
+    space_group: str
+    score_loss: float
+
+
+@dataclass(frozen=True, eq=False)
+class MixturePhase:
+    """One phase of a mixture.
+
+    Attributes:
+        id, names, formula, space_group, sources: as of a `Hit`.
+        cell: a, b, c in Å and α, β, γ in degrees, fitted.
+        weight_percent: of the crystalline part; amorphous material is not in the balance.
+        trace: whether that is less than `TRACE_PERCENT`.
+        i_over_ic: strongest line's area over that of corundum in a 1:1 mixture by weight, Cu Kα,
+            calculated; None where the crystal has an element without form factor.
+        strain_percent: largest change of a length of the cell.
+        fwhm_deg: width of its lines at small angles, degrees 2θ.
+        evidence: by how much its own peaks lower the misfit; see
+            `search.mixture.hypothesis.own_evidence`.
+        overlay: the phase's own curve over the background, and its lines.
+        ties: other entries that the pattern does not tell from it, the likeliest first.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    formula: str
+    space_group: str
+    sources: tuple[Source, ...]
+    cell: tuple[float, float, float, float, float, float]
+    weight_percent: float
+    trace: bool
+    i_over_ic: float | None
+    strain_percent: float
+    fwhm_deg: float
+    evidence: float
+    overlay: Overlay | None
+    ties: tuple[Tie, ...]
+
+
+TRACE_PERCENT = 3.0
+"""Phases below this share of the weight are called traces."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Phases that may be the sample together.
+
+    Attributes:
+        rank: from 1.
+        phases: the heaviest first.
+        rwp_percent: weighted profile residual, background included, in percent.
+        score: of the hypothesis; comparable within one query only.
+        confidence: belief that these are the phases, up to ties, 0 to 1; not calibrated.
+        zero_shift_deg: common to all phases, added to the calculated 2θ.
+        unexplained_percent: share of the area of the measured peaks that no phase explains.
+        unexplained_two_theta_deg: positions of those peaks. Shape (u,).
+        calculated: of all phases, background included, on the query's axis. Shape (n,); None
+            where it is not drawn.
+    """
+
+    rank: int
+    phases: tuple[MixturePhase, ...]
+    rwp_percent: float
+    score: float
+    confidence: float
+    zero_shift_deg: float
+    unexplained_percent: float
+    unexplained_two_theta_deg: NDArray[np.float64]
+    calculated: NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, eq=False)
 class LookupResult:
     """The answer to one query.
 
@@ -100,6 +183,7 @@ class LookupResult:
         verdict: `match`, `ambiguous` or `no-confident-match`.
         hits: best first.
         timings_ms: by stage.
+        mixtures: sets of phases, best first, where several phases were asked for.
     """
 
     query: Pattern
@@ -112,6 +196,7 @@ class LookupResult:
     verdict: Verdict
     hits: tuple[Hit, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
+    mixtures: tuple[Mixture, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,10 +22,12 @@ from indexer.physical import PhysicalChannel
 from search.final_fit import final_fit
 from search.first_stage import FUSED_DEPTH, SCREENED, StickIndex, screened
 from search.fusion import fuse
+from search.mixture.entries import Entries
+from search.mixture.naming import MOST_PHASES, name_mixtures
 from search.overlay import on_axis, overlay
 from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
 from search.ranking import CROWD, Ranker, shares
-from search.result import Fit, Hit, LookupResult, Verdict
+from search.result import Fit, Hit, LookupResult, Mixture, Verdict
 from search.twins import group_twins
 
 FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms"]
@@ -91,6 +93,7 @@ class Searcher:
         top: int = 20,
         first_stage: FirstStage = "auto",
         overlays: int = 5,
+        phases: int = 1,
     ) -> LookupResult:
         """Name the phase of a pattern.
 
@@ -104,14 +107,18 @@ class Searcher:
                 "auto" joins "exhaustive" and "learned", and where entries are very many takes
                 "screened".
             overlays: rows that come with curves to draw.
+            phases: most phases that the sample may have; with more than one the answer has
+                mixtures, too.
 
         Raises:
             QueryError: no entry passes the filters, the pattern shows no peaks where the
-                library has lines, or no row is asked for.
+                library has lines, no row is asked for, or a number of phases that is not tried.
             PatternError: the pattern cannot be prepared.
         """
         if top < 1:
             raise QueryError(f"{top} rows are no answer; ask for at least 1")
+        if not 1 <= phases <= MOST_PHASES:
+            raise QueryError(f"{phases} phases are not tried; ask for 1 to {MOST_PHASES}")
         ranking = self.rank(pattern, filters=filters, first_stage=first_stage)
         whole, prepared, timings = ranking.whole, ranking.prepared, dict(ranking.timings_ms)
         start = perf_counter()
@@ -132,6 +139,11 @@ class Searcher:
             confidence = float(ranking.probability[group].sum())
             hits.append(replace(members[0], confidence=confidence, twins=tuple(members[1:])))
         timings["final_fit"] = 1e3 * (perf_counter() - start)
+        mixtures: tuple[Mixture, ...] = ()
+        if phases > 1:
+            start = perf_counter()
+            mixtures = self.mixtures(ranking, filters, phases)
+            timings["mixtures"] = 1e3 * (perf_counter() - start)
         timings["total"] = sum(timings.values())
         return LookupResult(
             query=pattern,
@@ -149,7 +161,29 @@ class Searcher:
             verdict=_verdict(ranking.presence, hits[0].confidence),
             hits=tuple(hits),
             timings_ms={stage: round(ms, 2) for stage, ms in timings.items()},
+            mixtures=mixtures,
         )
+
+    def mixtures(
+        self, ranking: Ranking, filters: Filters | None, phases: int
+    ) -> tuple[Mixture, ...]:
+        """Sets of up to so many phases, best first.
+
+        Args:
+            ranking: of the same query under the same filters.
+            filters: what else is known of the sample.
+            phases: most of them, from 1 to `MOST_PHASES`.
+        """
+        rows = self.library.select(filters) if filters else None
+        # Vectors are of whole patterns; lines are compared wherever there is time for all.
+        exhaustive = (len(self.library) if rows is None else len(rows)) <= EXHAUSTIVE_UP_TO
+        kind: FirstStage = "exhaustive" if exhaustive else "auto"
+        entries = Entries(
+            self.library,
+            lambda prepared, count: self.first_stage(prepared, rows, kind, count),
+            frozenset(filters.elements) if filters else frozenset(),
+        )
+        return name_mixtures(ranking.whole, ranking.prepared, entries, ranking.rows, phases)
 
     def rank(
         self,

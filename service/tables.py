@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from search.result import Hit, LookupResult
+from search.result import Hit, LookupResult, Mixture
 from service.words import VERDICTS, percent, phase_name, radiation_words, verdict_sentence
 
 _COLOURS = {"match": "green", "ambiguous": "yellow", "no-confident-match": "red"}
@@ -26,7 +26,45 @@ def lookup_table(result: LookupResult) -> Group:
         verdict_sentence(result),
     )
     warnings = [Text(f"Warning: {warning}", style="yellow") for warning in result.warnings]
-    return Group(head, verdict, *warnings, *([_hits(result.hits)] if result.hits else []), Text())
+    parts = [_hits(result.hits)] if result.hits else []
+    if result.mixtures:
+        # What was asked for is the mixture; the single phases nearest it stay for comparison.
+        titled: list[RenderableType] = [
+            _mixtures(result.mixtures),
+            Text("\nAs a single phase:", style="bold"),
+        ]
+        return Group(head, *warnings, *titled, *parts, Text())
+    return Group(head, verdict, *warnings, *parts, Text())
+
+
+def _mixtures(mixtures: tuple[Mixture, ...]) -> Table:
+    """A block of rows for each set of phases."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("phase")
+    table.add_column("formula", max_width=26)
+    table.add_column("space group", no_wrap=True)
+    for name in ("weight %", "I/Ic", "strain %", "Rwp %", "unexplained %", "confidence"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for mixture in mixtures:
+        for place, phase in enumerate(mixture.phases):
+            ties = f" (+{len(phase.ties)} alike)" if phase.ties else ""
+            whole = (
+                f"{mixture.rwp_percent:.1f}",
+                f"{mixture.unexplained_percent:.1f}",
+                percent(mixture.confidence),
+            )
+            table.add_row(
+                "" if place else str(mixture.rank),
+                f"{_short(phase_name(phase))}{ties}",
+                phase.formula,
+                phase.space_group,
+                f"{phase.weight_percent:.1f}{' trace' if phase.trace else ''}",
+                "" if phase.i_over_ic is None else f"{phase.i_over_ic:.2f}",
+                f"{phase.strain_percent:+.2f}",
+                *(("", "", "") if place else whole),
+            )
+    return table
 
 
 def _hits(hits: tuple[Hit, ...]) -> Table:
@@ -67,9 +105,12 @@ def _source(hit: Hit) -> str:
 
 
 def _phase(hit: Hit) -> str:
-    name = phase_name(hit)
-    shown = name if len(name) <= _SHOWN_NAMES else f"{name[: _SHOWN_NAMES - 1]}…"
+    shown = _short(phase_name(hit))
     return f"{shown} (+{len(hit.twins)} alike)" if hit.twins else shown
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _SHOWN_NAMES else f"{name[: _SHOWN_NAMES - 1]}…"
 
 
 def key_values(rows: dict[str, str]) -> Table:

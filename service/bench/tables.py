@@ -126,6 +126,45 @@ def lookup_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def mixtures_table(result: dict[str, Any]) -> Table:
+    """Phase sets and weights, all and by series, and what was not right."""
+    table = Table(
+        title=f"{result['queries']} mixtures, {result['failed']} failed, "
+        f"{result['library']['entries']} entries, chemistry: {result['chemistry']}",
+        box=None,
+        pad_edge=False,
+    )
+    rows = {"all": result, **result["series"]}
+    table.add_column("")
+    for name in rows:
+        table.add_column(name, justify="right")
+    for key, title, unit in (
+        ("all_phases_found@1", "all phases, first answer", "share"),
+        ("all_phases_found@3", "all phases, among three", "share"),
+        ("truth_within_ties", "all phases, ties counted", "share"),
+        ("recall", "phases found", "share"),
+        ("precision", "phases right", "share"),
+        ("traces", "traces besides", ""),
+        ("weight_mae_percent", "weight error, mean, points", ""),
+        ("weight_worst_percent", "weight error, worst, points", ""),
+        ("median_seconds", "seconds, median", ""),
+        ("median_cpu_seconds", "seconds of processor, median", ""),
+    ):
+        figures = [row[key] for row in rows.values()]
+        table.add_row(
+            title,
+            *(
+                "" if one is None else f"{100 * one:.1f} %" if unit else f"{one:g}"
+                for one in figures
+            ),
+        )
+    for one in result["per_query"]:
+        if "failed" in one or not one["right"]:
+            found = one.get("failed") or ", ".join(phase["formula"] for phase in one["found"])
+            table.add_row(f"not right: {one['query']}", found)
+    return table
+
+
 def encoders_table(result: dict[str, Any]) -> Table:
     """Recall of trained encoders, side by side."""
     table = Table(title="strict hits in %; but for twins in brackets", box=None, pad_edge=False)

@@ -87,6 +87,46 @@ def lookup(
 
 @app.command()
 @verb
+def mixtures(
+    queries: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="Patterns named like NiO_0p6007-Bi2O3_0p4008--2min.xrdml, or a folder a case: one "
+            "pattern, and a CIF of each phase.",
+        ),
+    ],
+    *,
+    library: LibraryName = None,
+    chemistry: Annotated[
+        Chemistry, typer.Option(help="elements allows only entries of the sample's elements.")
+    ] = Chemistry.NONE,
+    phases: Annotated[
+        int, typer.Option(min=1, max=6, metavar="N", help="Most phases of a sample.")
+    ] = 4,
+    json: Json = False,
+) -> None:
+    """Count how often all phases of measured mixtures are named, and how well weighed."""
+    from service.bench.mixtures import bench_mixtures
+    from service.bench.tables import mixtures_table
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        result = bench_mixtures(
+            queries,
+            opened,
+            chemistry=chemistry.value,
+            phases=phases,
+            advance=lambda done, total: progress(done, total, "queries"),
+        )
+    if json:
+        emit(result)
+    else:
+        show(mixtures_table(result))
+
+
+@app.command()
+@verb
 def robustness(
     queries: Queries,
     *,

@@ -98,6 +98,12 @@ def search(
             show_default=False,
         ),
     ] = None,
+    phases: Annotated[
+        int,
+        typer.Option(
+            min=1, max=6, metavar="N", help="Most phases of a sample; from 2 on they are weighed."
+        ),
+    ] = 1,
     top: Annotated[int, typer.Option(min=1, max=200, help="Rows to show.")] = 10,
     first_stage: Annotated[
         FirstStage, typer.Option(help="How the entries to fit are found; auto goes by size.")
@@ -151,6 +157,7 @@ def search(
             filters=filters,
             top=top,
             first_stage=first_stage.value,
+            phases=phases,
         )
 
     files = pattern_files(patterns)

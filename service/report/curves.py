@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.pattern import Pattern
-from search.result import LookupResult, Overlay
+from search.result import LookupResult, Mixture, Overlay
 from service.pages import packed
 from service.words import phase_name
 
@@ -24,6 +24,19 @@ def pack(result: LookupResult) -> dict[str, Any]:
             if hit.overlay is not None
         ],
     )
+
+
+def pack_mixture(result: LookupResult, mixture: Mixture) -> dict[str, Any]:
+    """The plot of a mixture: the sum of its phases first, then each phase on the background."""
+    lines = [phase.overlay for phase in mixture.phases if phase.overlay is not None]
+    hits: list[dict[str, Any]] = []
+    if mixture.calculated is not None:
+        none = Overlay(mixture.calculated, np.zeros(0), np.zeros((0, 3), np.int16))
+        hits.append(packed_overlay(0, "all phases", none) | {"label": "Σ", "shown": True})
+    for place, (phase, overlay) in enumerate(zip(mixture.phases, lines, strict=False), start=1):
+        one = packed_overlay(place, phase_name(phase), overlay)
+        hits.append(one | {"label": str(place), "shown": True})
+    return pack_curves(result.query, result.background, hits)
 
 
 def pack_curves(

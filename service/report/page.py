@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from search.result import LookupResult
 from service.pages import asset, script_json, template_environment, trusted_asset, write_page
-from service.report.curves import pack
+from service.report.curves import pack, pack_mixture
 from service.report.notation import formula_html, signed, space_group_html
 from service.words import (
     VERDICTS,
@@ -42,6 +42,10 @@ def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look
         title=title,
         results=results,
         curves=[script_json(pack(result)) for result in results],
+        mixture_curves=[
+            script_json(pack_mixture(result, result.mixtures[0])) if result.mixtures else ""
+            for result in results
+        ],
         style=trusted_asset("service.report", "report.css"),
         script=trusted_asset("service.report", "report.js"),
     )
@@ -68,6 +72,7 @@ def _verdict(result: LookupResult) -> Markup:
 
 def _licences(result: LookupResult) -> list[tuple[str, str]]:
     """Collections of the hits, each with the licences it states."""
-    shown = [hit for row in result.hits for hit in (row, *row.twins)]
-    pairs = {(one.collection, one.licence) for hit in shown for one in hit.sources if one.licence}
+    shown = [hit.sources for row in result.hits for hit in (row, *row.twins)]
+    shown += [phase.sources for mixture in result.mixtures for phase in mixture.phases]
+    pairs = {(one.collection, one.licence) for sources in shown for one in sources if one.licence}
     return sorted(pairs)

@@ -10,7 +10,8 @@
   const shorts = (text) => new Int16Array(bytes(text));
   const escape = (text) => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
-  const paint = (rank) => ((rank - 1) % 5) + 1;
+  /** Colour of a rank; 0 is the sum of several phases. */
+  const paint = (rank) => (rank ? ((rank - 1) % 5) + 1 : 0);
 
   /** First index whose value is not below `target`. */
   function bisect(values, target) {
@@ -56,7 +57,8 @@
       this.counts = floats(data.counts);
       this.background = floats(data.background);
       this.hits = data.hits.map((hit, i) => ({
-        ...hit, calculated: floats(hit.calculated), ticks: floats(hit.ticks), hkl: shorts(hit.hkl), shown: i === 0,
+        ...hit, calculated: floats(hit.calculated), ticks: floats(hit.ticks), hkl: shorts(hit.hkl), shown: hit.shown ?? i === 0,
+        label: hit.label ?? `#${hit.rank}`,
       }));
       // Lines are known down to a smallest d; past the last one there is nothing to compare.
       this.limit = Math.max(0, ...this.hits.map((hit) => hit.ticks[hit.ticks.length - 1] ?? 0)) * 1.01;
@@ -206,7 +208,7 @@
       }
       svg.push(`<path class="cursor" d=""/><rect class="brush" y="${top}" height="${floor - top}" width="0"/></g>`);
       for (const hit of visible)
-        svg.push(`<text x="${MARGIN.left - 8}" y="${hit.row + 10}" text-anchor="end" style="fill:var(--c${paint(hit.rank)})">#${hit.rank}</text>`);
+        svg.push(`<text x="${MARGIN.left - 8}" y="${hit.row + 10}" text-anchor="end" style="fill:var(--c${paint(hit.rank)})">${hit.label}</text>`);
 
       this.stripTop = floor + HEIGHT.axis;
       this.drawStrip(svg);
@@ -269,7 +271,7 @@
       const toY = (value) => middle - (value / reach) * (half - 4);
       svg.push(`<path class="zero" d="M${MARGIN.left} ${middle}h${this.inner}"/>`);
       svg.push(`<path class="difference" d="${this.path(difference, from, to, (p) => this.toX(p), toY)}"/>`);
-      svg.push(`<text class="halo" x="${MARGIN.left + 6}" y="${top + 12}">${this.root ? "√measured − √calculated" : "measured − calculated"}, #${hit.rank}</text>`);
+      svg.push(`<text class="halo" x="${MARGIN.left + 6}" y="${top + 12}">${this.root ? "√measured − √calculated" : "measured − calculated"}, ${hit.label}</text>`);
     }
 
     drawStrip(svg) {
@@ -307,7 +309,7 @@
         chip(name, colour, this.shown[name], () => (this.shown[name] = !this.shown[name]));
       curve("measured", "var(--measured)");
       for (const hit of this.hits)
-        chip(`#${hit.rank} ${hit.name}`, `var(--c${paint(hit.rank)})`, hit.shown, () => (hit.shown = !hit.shown));
+        chip(`${hit.label} ${hit.name}`, `var(--c${paint(hit.rank)})`, hit.shown, () => (hit.shown = !hit.shown));
       if (this.hits.length) curve("difference", "var(--diff)");
       curve("background", "var(--back)");
 
@@ -455,7 +457,7 @@
         near.sort((a, b) => Math.abs(this.toX(hit.p[a]) - x) - Math.abs(this.toX(hit.p[b]) - x));
         if (!near.length) continue;
         const names = near.slice(0, 4).map((k) => miller([...hit.hkl.slice(3 * k, 3 * k + 3)])).join(" · ");
-        lines.push(`<i style="--colour:var(--c${paint(hit.rank)})"></i>#${hit.rank} <b>${names}</b>${near.length > 4 ? ` and ${near.length - 4} more` : ""}`);
+        lines.push(`<i style="--colour:var(--c${paint(hit.rank)})"></i>${hit.label} <b>${names}</b>${near.length > 4 ? ` and ${near.length - 4} more` : ""}`);
       }
       const readout = this.stage.querySelector(".readout");
       readout.innerHTML = lines.map((line) => `<div>${line}</div>`).join("");
