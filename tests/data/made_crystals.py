@@ -78,7 +78,13 @@ def every_reflection(
 
 
 def summed_by_d(inv_d2: Floats, strength: Floats, *, apart: float = 1e-7) -> tuple[Floats, Floats]:
-    """Strengths of lines nearer than `apart` in 1/d² added up; weak ones dropped."""
+    """Strengths of lines nearer than `apart` in 1/d² added up; weak ones dropped.
+
+    Absent lines are dropped beforehand: one may lie as near to another by chance, and would
+    give the sum its place.
+    """
+    there = strength > 1e-12 * strength.max(initial=0.0)
+    inv_d2, strength = inv_d2[there], strength[there]
     order = np.argsort(inv_d2)
     inv_d2, strength = inv_d2[order], strength[order]
     group = np.concatenate([[0], np.cumsum(np.diff(inv_d2) > apart)]).astype(int)
