@@ -17,8 +17,8 @@ def one_torch_thread() -> Iterator[None]:
     """Torch on the calling thread alone while this lasts; around functions, too.
 
     Tensors this small gain little from a second core, and take many times as long where their
-    threads wait for a core that another process has. Numba's parallel loops set the number of torch's
-    threads as well, so that it must be set at each use and not once for all.
+    threads wait for a core that another process has. Numba's parallel loops set the number of
+    torch's threads as well, so that it must be set at each use and not once for all.
     """
     import torch
 
