@@ -17,6 +17,8 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from data.errors import BraggleError
+from service.notation import formula_html, signed, space_group_html
+from service.words import percent, phase_name, phase_names, radiation_words
 
 
 def asset(package: str, name: str) -> str:
@@ -41,7 +43,18 @@ def template_environment() -> Environment:
         lstrip_blocks=True,
         loader=FunctionLoader(partial(asset, "service")),
     )
-    environment.filters["grouped"] = _grouped
+    environment.filters |= {
+        "formula": formula_html,
+        "grouped": _grouped,
+        "signed": signed,
+        "space_group": space_group_html,
+    }
+    environment.globals |= {
+        "percent_words": percent,
+        "phase_name": phase_name,
+        "phase_names": phase_names,
+        "radiation_words": radiation_words,
+    }
     return environment
 
 

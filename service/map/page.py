@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from indexer.entry import Entry
 from service.map.drawing import REST, Colouring, LibraryMap
 from service.map.layout import COMPONENTS, ITERATIONS, PERPLEXITY, SEED
+from service.notation import space_group_html
 from service.pages import (
     asset,
     packed,
@@ -19,7 +20,6 @@ from service.pages import (
     trusted_asset,
     write_page,
 )
-from service.report.notation import space_group_html
 from service.words import percent, phase_names
 
 SHOWN_NAMES = 3

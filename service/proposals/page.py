@@ -8,11 +8,10 @@ from typing import Any
 from data.canonical import space_group_symbol
 from data.formula import reduced_formula
 from generator.solver import Proposal, Solution
+from service.notation import space_group_html
 from service.pages import asset, script_json, template_environment, trusted_asset, write_page
 from service.proposals.structure import drawn_cell
 from service.report.curves import pack_curves, packed_overlay
-from service.report.notation import formula_html, signed, space_group_html
-from service.words import percent, phase_name, radiation_words
 
 DRAWN, OVERLAID = 12, 5
 """Structures that are drawn, and those whose curves are."""
@@ -20,13 +19,6 @@ DRAWN, OVERLAID = 12, 5
 
 def render(solution: Solution) -> str:
     """One HTML document that loads nothing from anywhere."""
-    environment = template_environment()
-    environment.filters |= {"formula": formula_html, "signed": signed}
-    environment.globals |= {
-        "percent_words": percent,
-        "radiation_words": radiation_words,
-        "phase_name": phase_name,
-    }
     curves = pack_curves(
         solution.query,
         solution.background,
@@ -36,7 +28,7 @@ def render(solution: Solution) -> str:
             if one.overlay is not None
         ],
     )
-    template = environment.from_string(asset("service.proposals", "proposals.html"))
+    template = template_environment().from_string(asset("service.proposals", "proposals.html"))
     return template.render(
         solution=solution,
         groups=[

@@ -8,15 +8,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from search.result import LookupResult
+from service.notation import formula_html, space_group_html
 from service.pages import asset, script_json, template_environment, trusted_asset, write_page
 from service.report.curves import pack, pack_mixture
-from service.report.notation import formula_html, signed, space_group_html
 from service.words import (
     VERDICTS,
-    percent,
     phase_name,
-    phase_names,
-    radiation_words,
     verdict_template,
 )
 
@@ -24,19 +21,7 @@ from service.words import (
 def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look-up") -> str:
     """One HTML document for one or several answers; it loads nothing from anywhere."""
     environment = template_environment()
-    environment.filters |= {
-        "formula": formula_html,
-        "signed": signed,
-        "space_group": space_group_html,
-    }
-    environment.globals |= {
-        "licences": _licences,
-        "percent_words": percent,
-        "phase_names": phase_names,
-        "radiation_words": radiation_words,
-        "verdict": _verdict,
-        "verdicts": VERDICTS,
-    }
+    environment.globals |= {"licences": _licences, "verdict": _verdict, "verdicts": VERDICTS}
     template = environment.from_string(asset("service.report", "report.html"))
     return template.render(
         title=title,

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from data.errors import BraggleError
 from service.pages import asset, template_environment, trusted_asset, write_page
-from service.report.notation import formula_html, signed, space_group_html
 from service.summary.rows import COLUMNS, SPARK_WIDTH, Spark, SummaryRow
-from service.words import VERDICTS, percent, phase_names
+from service.words import VERDICTS
 
 KINDS = (".csv", ".html")
 """Suffixes of a summary, which say what it is."""
@@ -94,16 +93,7 @@ def render(rows: Sequence[SummaryRow], *, report_link: str | None = None) -> str
         report_link: address of the report as the page should say it.
     """
     environment = template_environment()
-    environment.filters |= {
-        "formula": formula_html,
-        "signed": signed,
-        "space_group": space_group_html,
-    }
-    environment.globals |= {
-        "phase_names": phase_names,
-        "percent_words": percent,
-        "spark": spark_svg,
-    }
+    environment.globals["spark"] = spark_svg
     counts = Counter(row.verdict for row in rows)
     answered = np.cumsum([not row.error for row in rows]).tolist()
     template = environment.from_string(asset("service.summary", "summary.html"))

@@ -1,6 +1,6 @@
 import pytest
 
-from service.report.notation import formula_html, signed, space_group_html
+from service.notation import formula_html, signed, space_group_html
 
 
 @pytest.mark.parametrize(
