@@ -23,7 +23,7 @@ from generator.lines import lines_for
 from generator.pool import MouldPool
 from generator.refinement.refiner import refined
 from generator.substitution import SubstitutionEngine
-from generator.torch_there import has_torch
+from generator.torch_use import has_torch
 
 if TYPE_CHECKING:
     from generator.network.inference import Questioned

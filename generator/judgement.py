@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from data.canonical import Standard
 from data.crystal import Crystal
 from generator.candidate import Task
-from generator.torch_there import has_torch
+from generator.torch_use import has_torch
 
 UNDECIDED = 0.5
 """Probability of a crystal that the network cannot read."""

@@ -25,7 +25,7 @@ from generator.ranking import CandidateRanker
 from generator.refinement.refiner import refined
 from generator.refinement.relaxation import Relax, chgnet, relaxed
 from generator.substitution import SubstitutionEngine
-from generator.torch_there import has_torch
+from generator.torch_use import has_torch
 from indexer.entry import Entry
 from indexer.library import Library
 from search.final_fit import final_fit

@@ -33,7 +33,7 @@ from generator.network.model import (
 )
 from generator.network.network_file import read_network
 from generator.network.sampling import denoised, noised
-from generator.torch_there import one_torch_thread
+from generator.torch_use import one_torch_thread
 from indexer.encoders.profile import profile_of_pattern
 from indexer.learned import LearnedChannel
 

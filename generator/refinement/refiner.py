@@ -18,7 +18,7 @@ from generator.known import agrees
 from generator.lines import SMALLEST_D_ANGSTROM, lines_for
 from generator.refinement.freedom import freedom_of, freedom_to_fit
 from generator.refinement.symmetry import raised
-from generator.torch_there import one_torch_thread
+from generator.torch_use import one_torch_thread
 
 MOST_ATOMS = 100
 """Of the primitive cell, that are refined: of more a powder pattern does not tell the places."""

@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import torch
 
-from generator.torch_there import one_torch_thread
+from generator.torch_use import one_torch_thread
 
 
 @numba.njit(parallel=True)
