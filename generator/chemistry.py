@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
+from scipy.sparse import csr_array, diags_array
 
-COMMON_VOLUME_ANGSTROM3 = 18.0
-"""An atom's, where nothing is known of its element."""
-PRIOR_ATOMS = 20.0
-"""Atoms of that volume that every element is taken to have been seen with."""
+ANIONS = frozenset({"H", "D", "N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"})
+BONDINGS = ("salt", "molecules", "metal")
+USUAL_ANGSTROM3 = 18.0
+"""Volume of an atom where no crystal is known."""
+ATOM_SPREAD, ERROR_SPREAD = 0.3, 0.12
+"""Of the logarithm of an atom's volume about what is usual; and of a crystal's."""
+TURNS, LONGEST_STEP, SETTLED = 60, 0.5, 1e-4
+_SYMBOLS = (*(gemmi.Element(number).name for number in range(1, 119)), "D")
+_RADII = np.array([gemmi.Element(symbol).covalent_r for symbol in _SYMBOLS])
+"""In Å, covalent."""
 
 
 def unlikeness(one: str, other: str) -> NDArray[np.float64]:
@@ -39,39 +45,81 @@ def _properties(symbol: str) -> NDArray[np.float64]:
 class AtomicVolumes:
     """Volumes of atoms by element, whose sums are the volumes of crystals.
 
+    An atom of a metal takes more room than its ion, so crystals of anions and others, of anions
+    alone, and of others alone have volumes of their own; see `bonding`.
+
     Attributes:
-        angstrom3: by symbol.
+        angstrom3: of every element, by bonding.
     """
 
-    angstrom3: Mapping[str, float]
+    angstrom3: Mapping[str, Mapping[str, float]]
 
     @classmethod
     def of(
         cls, compositions: Sequence[Mapping[str, float]], volumes_angstrom3: NDArray[np.float64]
     ) -> AtomicVolumes:
-        """By non-negative least squares over crystals, relative errors counted.
+        """From crystals, their relative errors counted, large ones less than their squares.
 
         Args:
             compositions: atoms of each element in the cells of N crystals.
             volumes_angstrom3: of the cells. Shape (N,).
         """
-        symbols = sorted({symbol for one in compositions for symbol in one})
-        column = {symbol: i for i, symbol in enumerate(symbols)}
-        design = np.zeros((len(compositions), len(symbols)))
-        for row, one in enumerate(compositions):
-            for symbol, amount in one.items():
-                design[row, column[symbol]] = amount
-        design /= volumes_angstrom3[:, None]
-        prior = np.eye(len(symbols)) * np.sqrt(PRIOR_ATOMS) / COMMON_VOLUME_ANGSTROM3
-        wanted = np.concatenate([np.ones(len(design)), np.full(len(symbols), np.sqrt(PRIOR_ATOMS))])
-        found, _ = nnls(np.concatenate([design, prior]), wanted)
-        return cls(dict(zip(symbols, found.tolist(), strict=True)))
+        column = {symbol: i for i, symbol in enumerate(_SYMBOLS)}
+        counts = [
+            (row, column[symbol], amount)
+            for row, one in enumerate(compositions)
+            for symbol, amount in one.items()
+        ]
+        rows, columns, amounts = np.array(counts).reshape(-1, 3).T
+        shape = len(compositions), len(_SYMBOLS)
+        table = csr_array((amounts, (rows.astype(int), columns.astype(int))), shape=shape)
+        kinds = np.array([bonding(one) for one in compositions])
+        tables = {}
+        for kind in BONDINGS:
+            mine = kinds == kind
+            # Covalent radii tell how large atoms of metals are, but not how large ions.
+            cubes = _RADII**3 if kind == "metal" else np.ones(len(_SYMBOLS))
+            found = _atomic_volumes(table[mine], volumes_angstrom3[mine], cubes)
+            tables[kind] = dict(zip(_SYMBOLS, found.tolist(), strict=True))
+        return cls(tables)
 
     def volume(self, composition: Mapping[str, float]) -> float:
         """Of so many atoms, in Å³."""
-        known = self.angstrom3
-        total = sum(
-            amount * max(known.get(symbol, COMMON_VOLUME_ANGSTROM3), 1.0)
-            for symbol, amount in composition.items()
-        )
-        return float(total)
+        own = self.angstrom3[bonding(composition)]
+        return float(sum(amount * own[symbol] for symbol, amount in composition.items()))
+
+
+def bonding(composition: Iterable[str]) -> str:
+    """What kind of crystal elements make: "salt", "molecules", or "metal" where no anion is."""
+    symbols = set(composition)
+    return "metal" if not symbols & ANIONS else "molecules" if symbols <= ANIONS else "salt"
+
+
+def _atomic_volumes(
+    amounts: csr_array, volumes: NDArray[np.float64], like: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Robust least squares of logarithms by Gauss and Newton. Shape (E,).
+
+    Args:
+        amounts: atoms of E elements in each of N cells. Shape (N, E).
+        volumes: in Å³. Shape (N,).
+        like: what volumes of atoms are drawn to, but for a common factor. Shape (E,).
+    """
+    usual = np.median(volumes / (amounts @ like)) if len(volumes) else USUAL_ANGSTROM3 / like.mean()
+    expected = np.log(usual * like)
+    logarithms = expected.copy()
+    for _ in range(TURNS):
+        sizes = np.exp(logarithms)
+        total = amounts @ sizes
+        error = np.log(volumes / total)
+        # Cauchy's weights: wrong, compressed and porous crystals do not carry the others along.
+        weight = 1 / (ERROR_SPREAD**2 + error**2)
+        slope = diags_array(1 / total) @ amounts @ diags_array(sizes)
+        curvature = (slope.T @ diags_array(weight) @ slope).toarray()
+        curvature[np.diag_indices_from(curvature)] += 1 / ATOM_SPREAD**2
+        gradient = slope.T @ (weight * error) - (logarithms - expected) / ATOM_SPREAD**2
+        step = np.clip(np.linalg.solve(curvature, gradient), -LONGEST_STEP, LONGEST_STEP)
+        logarithms += step
+        if np.abs(step).max() < SETTLED:
+            break
+    return np.asarray(np.exp(logarithms))

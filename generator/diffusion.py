@@ -164,7 +164,7 @@ class DiffusionEngine:
     def _has_sensible_cell(self, crystal: Crystal) -> bool:
         """Whether a cell has about the room that its atoms take, and is no needle."""
         volume = crystal.volume_angstrom3
-        swollen = volume / self.pool.volumes.volume(crystal.composition)
+        swollen = volume / self.pool.volumes(self.without).volume(crystal.composition)
         lengths = np.linalg.norm(crystal.lattice, axis=1)
         even = max(float(lengths.prod() / volume), float(lengths.max() / lengths.min()))
         return 1 / SWOLLEN < swollen < SWOLLEN and even < SKEWED

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 
@@ -13,9 +14,11 @@ from numpy.typing import NDArray
 from data.canonical import Standard
 from data.crystal import Crystal
 from data.errors import LibraryError, QueryError
+from data.formula import reduced_formula
 from data.preparation import Prepared
 from generator.chemistry import AtomicVolumes
 from generator.exchange import unlikely
+from generator.prototype import prototype
 from generator.related import merged, parted, twin_of, united
 from indexer.entry import Entry
 from indexer.learned import LearnedChannel
@@ -27,6 +30,10 @@ RELATED = 250
 """Ways of making crystals of a related formula alike that are tried, the likeliest."""
 MOST_ELEMENTS = 6
 """Of crystals that two elements are made one in."""
+NEVER_SEEN = float(np.log(2.0))
+"""Rarity of a structure that is of no known type: half as likely as one of a type seen once."""
+MEASURED = 20_000
+"""Crystals that the volumes of atoms are learned from, spread over the library."""
 LOOKED_AT = 3
 """So many times the templates that are wanted are looked at, for those that are left out."""
 
@@ -48,6 +55,7 @@ class Mould:
         primitive_atoms: in the primitive cell.
         room_angstrom3: what the volumes of its own elements' atoms say its cell takes.
         is_related: whether two of its elements were made one, or one was parted.
+        kin: formulas that are known of its structure type, its own one of them.
     """
 
     id: str
@@ -56,6 +64,17 @@ class Mould:
     primitive_atoms: int
     room_angstrom3: float
     is_related: bool = False
+    kin: int = 0
+
+    @property
+    def rarity(self) -> float:
+        """Minus the logarithm of `kin`: a new crystal is likelier of a type that many have."""
+        return float(-np.log(self.kin)) if self.kin else NEVER_SEEN
+
+
+def type_of(mould: Mould) -> tuple[int, int]:
+    """Space group and size, which tell types of one anonymous formula apart well enough."""
+    return mould.crystal.space_group_number, mould.primitive_atoms
 
 
 class MouldPool:
@@ -64,11 +83,25 @@ class MouldPool:
     def __init__(self, library: Library) -> None:
         """Nothing is read before it is asked for."""
         self.library = library
+        self._volumes: dict[frozenset[str], AtomicVolumes] = {}
 
-    @cached_property
-    def volumes(self) -> AtomicVolumes:
-        """Of atoms, as in the crystals of the library."""
-        return AtomicVolumes.of(self.library.compositions, self.library.volumes)
+    def volumes(self, without: frozenset[str] = frozenset()) -> AtomicVolumes:
+        """Of atoms, as in the crystals of the library.
+
+        Args:
+            without: reduced formulas that are left out.
+        """
+        if without not in self._volumes:
+            compositions, volumes = self.library.compositions, self.library.volumes
+            every = -(-len(compositions) // MEASURED)
+            rows = [
+                row
+                for row in range(0, len(compositions), every)
+                if not without or reduced_formula(compositions[row]) not in without
+            ]
+            found = AtomicVolumes.of([compositions[row] for row in rows], volumes[rows])
+            self._volumes = {without: found}  # the next question is as a rule the same
+        return self._volumes[without]
 
     @cached_property
     def _rows(self) -> dict[Anonymous, list[int]]:
@@ -127,15 +160,36 @@ class MouldPool:
             without: reduced formulas that are left out.
         """
         wanted = self._rows.get(anonymous(composition), [])
+        volumes = self.volumes(without)
         moulds = []
         for entry in self.library.entries(np.array(wanted, np.int64)):
             if entry.formula in without or not entry.crystal.is_ordered:
                 continue
             atoms = len(Standard.from_stored(entry.crystal).primitive)
             if atoms <= most_atoms:
-                room = self.volumes.volume(entry.crystal.composition)
+                room = volumes.volume(entry.crystal.composition)
                 moulds.append(Mould(entry.id, entry.crystal, entry.formula, atoms, room))
-        return moulds
+        formulas = {(type_of(one), one.formula) for one in moulds}
+        kin = Counter(own for own, _ in formulas)
+        return [replace(one, kin=kin[type_of(one)]) for one in moulds]
+
+    def isotypes(
+        self, crystal: Crystal, *, most_atoms: int, without: frozenset[str] = frozenset()
+    ) -> frozenset[str]:
+        """Reduced formulas of crystals of the same prototype.
+
+        Args:
+            crystal: ordered.
+            most_atoms: of the primitive cell.
+            without: reduced formulas that are left out.
+        """
+        wanted = prototype(crystal)
+        return frozenset(
+            one.formula
+            for one in self.alike(crystal.composition, most_atoms=most_atoms, without=without)
+            if one.crystal.space_group_number == crystal.space_group_number
+            and prototype(one.crystal) == wanted
+        )
 
     def related(
         self,
@@ -194,7 +248,7 @@ class MouldPool:
             return
         if len(Standard.from_stored(entry.crystal).primitive) > most_atoms:
             return
-        room = self.volumes.volume(entry.crystal.composition) / len(entry.crystal)
+        room = self.volumes(without).volume(entry.crystal.composition) / len(entry.crystal)
         made = parted(entry.crystal, *pair, share) if share else [united(entry.crystal, *pair)]
         for crystal in made:
             atoms = len(Standard.from_stored(crystal).primitive)

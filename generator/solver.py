@@ -166,7 +166,7 @@ class Solver:
             part, composition, MOST_ATOMS, deadline, cell, space_group, formula_units,
             tuple(ligands), templates,
         )  # fmt: skip
-        check_known(task, self.pool.volumes.volume(composition))
+        check_known(task, self.pool.volumes(without).volume(composition))
         timings = {"prepare": 1e3 * (perf_counter() - start)}
         found = _found(task, proposers, report, timings, every=engines is not None)
         if not found:

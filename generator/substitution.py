@@ -77,7 +77,7 @@ class SubstitutionEngine:
             made.mould.id,
             float(fits.zero_shift_deg[i]),
             float(fits.correlation[i]),
-            {"exchange": made.unlikely},
+            {"exchange": made.unlikely, "rarity": made.mould.rarity},
             score,
         )
 
@@ -89,7 +89,7 @@ class SubstitutionEngine:
 
     def made(self, task: Task) -> Iterator[_Made]:
         """Every crystal that is tried, its cell as large as its atoms say, or the known one."""
-        volume = self.pool.volumes.volume
+        volume = self.pool.volumes(self.without).volume
         for mould in self._moulds(task):
             if task.is_late:
                 return

@@ -91,7 +91,7 @@ class DirectEngine:
             return []
         chemistry = Chemistry.of(formula)
         curve = Curve.of(task.prepared)
-        volume = self.pool.volumes.volume(formula)
+        volume = self.pool.volumes(self.without).volume(formula)
         task = replace(task, most_atoms=min(task.most_atoms, MOST_ATOMS))
         most = task.most_atoms // sum(formula.values())
         if most < 1:

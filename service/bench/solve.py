@@ -25,7 +25,6 @@ from generator.candidate import Candidate, Task
 from generator.exchange import assignments
 from generator.matching import LOOSE, STRICT, rms_distance
 from generator.pool import MouldPool
-from generator.prototype import prototype
 from generator.ranking import CandidateRanker
 from generator.solver import ENGINES, Solver, structures
 from generator.substitution import SubstitutionEngine
@@ -293,14 +292,7 @@ def simulated_cases(
 def _prepared(case: SolveCase, pool: MouldPool, *, withhold: bool) -> SolveCase:
     """The case with what is withheld and what it is counted under."""
     own = frozenset({reduced_formula(case.truth.composition)})
-    wanted = prototype(case.truth)
-    moulds = pool.alike(case.truth.composition, most_atoms=4 * case.atoms, without=own)
-    same = {
-        one.formula
-        for one in moulds
-        if one.crystal.space_group_number == case.truth.space_group_number
-        and prototype(one.crystal) == wanted
-    }
+    same = pool.isotypes(case.truth, most_atoms=4 * case.atoms, without=own)
     known = UNKNOWN if not same else WITHHELD if withhold else KNOWN
     size = next((f"{a}-{b} atoms" for a, b in SIZES if a <= case.atoms <= b), "more atoms")
     system = crystal_system(case.truth.space_group_number)

@@ -18,7 +18,7 @@ from generator.candidate import Task
 from generator.chemistry import AtomicVolumes, unlikeness
 from generator.exchange import LIKENESS, assignments
 from generator.matching import rms_distance
-from generator.pool import MouldPool, anonymous
+from generator.pool import NEVER_SEEN, MouldPool, anonymous
 from generator.substitution import SubstitutionEngine
 from indexer import Library
 from tests import crystals
@@ -176,11 +176,55 @@ def test_volumes_of_atoms_add_up_to_those_of_crystals() -> None:
     rng = np.random.default_rng(4)
     own = {"Mg": 7.0, "O": 11.0, "Si": 9.0, "Ba": 40.0}
     compositions = [
-        {symbol: float(rng.integers(1, 9)) for symbol in rng.permutation(list(own))[:3]}
+        {"O": 4.0, **{str(s): float(rng.integers(1, 9)) for s in rng.permutation(list(own))[:3]}}
         for _ in range(200)
     ]
     volumes = np.array([sum(own[s] * n for s, n in one.items()) for one in compositions])
+    volumes[::10] *= 2.5  # porous, or wrong
     found = AtomicVolumes.of(compositions, volumes)
     wanted = {"Ba": 1.0, "Si": 2.0, "O": 5.0}
     assert found.volume(wanted) == pytest.approx(40 + 18 + 55, rel=0.05)
-    assert found.volume({"Xx": 2.0}) == pytest.approx(36.0)
+
+
+def test_atoms_of_a_metal_take_more_room_than_its_ions() -> None:
+    salt, metal = {"Ca": 4.0, "O": 4.0}, {"Ca": 4.0}
+    found = AtomicVolumes.of([salt] * 30 + [metal] * 30, np.array([111.3] * 30 + [174.5] * 30))
+    assert found.volume({"Ca": 1.0}) == pytest.approx(174.5 / 4, rel=0.02)
+    assert found.volume({"Ca": 1.0, "O": 1.0}) == pytest.approx(111.3 / 4, rel=0.02)
+    # Larger than calcium by a fifth, strontium takes more room though nothing is known of it.
+    assert 1.2 < found.volume({"Sr": 1.0}) / found.volume({"Ca": 1.0}) < 1.9
+    nothing = AtomicVolumes.of([], np.zeros(0))
+    assert 5 < nothing.volume({"Cu": 1.0}) < 40  # 11.8 Å³
+
+
+def test_volumes_are_of_formulas_that_are_not_left_out(pool: MouldPool) -> None:
+    lime = {"Ca": 1.0, "O": 1.0}
+    own = pool.volumes().volume(lime)
+    assert pool.volumes(frozenset({"CaO", "MgO", "MgCO3"})).volume(lime) != pytest.approx(own)
+    assert pool.volumes().volume(lime) == own
+
+
+def test_a_type_that_many_formulas_have_is_less_rare(pool: MouldPool) -> None:
+    salts = {one.formula: one for one in pool.alike({"Mn": 1, "O": 1}, most_atoms=60)}
+    assert {formula: one.kin for formula, one in salts.items()} == {
+        "MgO": 3,
+        "CaO": 3,
+        "NaCl": 3,
+        "CsCl": 1,
+    }
+    assert salts["MgO"].rarity == pytest.approx(-np.log(3))
+    assert salts["CsCl"].rarity == 0.0
+    fewer = pool.alike({"Mn": 1, "O": 1}, most_atoms=60, without=frozenset({"MgO", "CaO"}))
+    assert {one.kin for one in fewer} == {1}
+    # Calcite with two of its elements made one is of no type that is known.
+    made = list(pool.related({"Na": 1, "Cl": 4}, most_atoms=60))
+    assert made
+    assert {one.rarity for one in made} == {NEVER_SEEN}
+
+
+def test_candidates_tell_how_rare_their_type_is(
+    pool: MouldPool, task: Callable[[Crystal], Task]
+) -> None:
+    found = SubstitutionEngine(pool).propose(task(made(crystals.ROCK_SALT, 0.8, Na="Mn")), 10)
+    by_group = {one.crystal.space_group_number: one.features["rarity"] for one in found}
+    assert by_group == pytest.approx({225: -np.log(3), 221: 0.0})
