@@ -5,8 +5,9 @@
 Crystals of the library, and crystals with elements exchanged whose type is there for that, are
 given patterns as a diffractometer would give them, their own formulas are withheld, the engines
 propose in turn until a candidate convinces, and the best by the coefficients that there are are
-refined, too. Which of them is right, `StructureMatcher` says. Only structure types that no network
-was trained on are taken, lest its verdict be trusted too much.
+refined, too. Which of them is right, `StructureMatcher` says. Each is sought once with the other
+crystals of its type there, and once without. Only structure types that no network was trained on
+are taken, lest its verdict be trusted too much.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from data.canonical import Standard, operations_of
 from data.crystal import Crystal
 from data.diffraction import lines_of
+from data.errors import BraggleError
 from data.formula import reduced_formula
 from data.measured_like import measured_like
 from data.preparation import prepare
@@ -59,11 +61,15 @@ Choice = tuple[NDArray[np.float64], NDArray[np.bool_]]
 
 @dataclass(frozen=True)
 class Job:
-    """A crystal that is sought in a library, and what draws its pattern."""
+    """A crystal that is sought in a library, what draws its pattern, and whether its type is there.
+
+    Where it is not, the formulas that have it are withheld, too.
+    """
 
     library: str
     crystal: Crystal
     seed: tuple[int, ...]
+    withhold: bool = False
 
 
 def main() -> None:
@@ -73,20 +79,22 @@ def main() -> None:
     parser.add_argument("--exclude", type=Path, help="reduced formulas that are not to be used")
     parser.add_argument("--crystals", type=int, default=60, help="of the library, at most")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--choices", type=Path, help="kept here, and read where it is there")
     parser.add_argument("--into", type=Path, default=Path(__file__).with_name("ranker.json"))
     options = parser.parse_args()
     excluded = formulas_in(options.exclude) if options.exclude else set()
     library = Library.open(options.library)
     jobs = [
-        Job(options.library, crystal, (options.seed, i))
+        Job(options.library, crystal, (options.seed, i), withhold)
+        for withhold in (False, True)
         for i, crystal in enumerate(sought(library, excluded, options.crystals, options.seed))
     ]
-    asked: list[Choice] = []
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
-        for done, made in enumerate(processes.map(choice, jobs)):
-            asked += [made] if made is not None else []
-            sys.stderr.write(f"\r{done + 1} of {len(jobs)} tasks")
-    sys.stderr.write("\n")
+    if options.choices and options.choices.exists():
+        asked = read_choices(options.choices)
+    else:
+        asked = _asked(jobs)
+        if options.choices:
+            write_choices(asked, options.choices)
     weights = np.round(weights_of(asked), 4).tolist()
     content = {
         "weights": dict(zip(FEATURES, weights, strict=True)),
@@ -102,6 +110,43 @@ def main() -> None:
     }
     options.into.write_text(json.dumps(content, indent=2) + "\n")
     sys.stdout.write(options.into.read_text())
+
+
+def _asked(jobs: Sequence[Job]) -> list[Choice]:
+    """The choices of all jobs that are any."""
+    asked: list[Choice] = []
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
+        for done, made in enumerate(processes.map(choice, jobs)):
+            asked += [made] if made is not None else []
+            sys.stderr.write(f"\r{done + 1} of {len(jobs)} tasks")
+    sys.stderr.write("\n")
+    return asked
+
+
+def write_choices(asked: Sequence[Choice], path: Path) -> None:
+    """Keep choices, so that coefficients can be made of them again."""
+    with path.open("wb") as file:
+        np.savez(
+            file,
+            features=np.concatenate([seen for seen, _ in asked]),
+            right=np.concatenate([right for _, right in asked]),
+            counts=np.array([len(right) for _, right in asked]),
+            names=np.array(FEATURES),
+        )
+
+
+def read_choices(path: Path) -> list[Choice]:
+    """Choices that were kept.
+
+    Raises:
+        BraggleError: they are of other features than the ranking goes by now.
+    """
+    with np.load(path) as kept:
+        if tuple(kept["names"]) != FEATURES:
+            raise BraggleError(f"{path}: choices of other features; make them anew")
+        ends = np.cumsum(kept["counts"])[:-1]
+        parts = np.split(kept["features"], ends), np.split(kept["right"], ends)
+        return list(zip(*parts, strict=True))
 
 
 def sought(library: Library, excluded: set[str], count: int, seed: int) -> Iterator[Crystal]:
@@ -143,8 +188,13 @@ def choice(job: Job) -> Choice | None:
     if len(prepared.peaks) < FEWEST_PEAKS:
         return None
     task = Task(prepared, crystal.composition, 2 * MOST_ATOMS)
-    own = frozenset({reduced_formula(crystal.composition)})
-    candidates = solver.candidates(task, without=own)
+    without = frozenset({reduced_formula(crystal.composition)})
+    if job.withhold:
+        isotypes = solver.pool.isotypes(crystal, most_atoms=2 * MOST_ATOMS, without=without)
+        if not isotypes:
+            return None  # it was not there in any case
+        without |= isotypes
+    candidates = solver.candidates(task, without=without)
     if not candidates:
         return None
     right = [rms_distance(crystal, one.crystal) is not None for one in candidates]

@@ -3,7 +3,9 @@
 Candidates of one task compete (`search.choice`), by how they fit, by how like their patterns are in
 the learned space, by how unlike the exchanged elements are, by whether atoms have room, and by what
 the trained network thinks of them. A fit that coordinates were refined for counts for less, the
-more of them were free, and so does one of a crystal that no known one stands behind.
+more of them were free, and so does one of a crystal that no known one stands behind, or one of a
+rare type. Of two that fit alike the one that fewer numbers describe is likelier: a lower symmetry
+can always fit as well.
 `generator/ranker.json` says how the coefficients were made.
 """
 
@@ -22,6 +24,8 @@ from generator.candidate import Candidate, Task
 from generator.contacts import closest_contact
 from generator.judgement import verdicts
 from generator.lines import lines_for
+from generator.pool import NEVER_SEEN
+from generator.refinement.freedom import free_parameters
 from indexer.learned import LearnedChannel
 from search.profile_fit import fit_profiles
 
@@ -34,6 +38,8 @@ FEATURES = (
     "refinement",
     "invention",
     "doubt",
+    "freedom",
+    "rarity",
 )
 LEAST_ANGLE, LEAST_UNEXPLAINED, LEAST_DISSIMILARITY = 0.05, 0.05, 0.03
 """What a right candidate has of each all the same; differences below do not count."""
@@ -50,9 +56,9 @@ class CandidateRanker:
     @classmethod
     @cache
     def shipped(cls) -> CandidateRanker:
-        """The coefficients that come with Braggle."""
+        """The coefficients that come with Braggle; a newer feature counts for nothing."""
         content = json.loads((files("generator") / "ranker.json").read_text())
-        return cls(tuple(content["weights"][name] for name in FEATURES))
+        return cls(tuple(content["weights"].get(name, 0.0) for name in FEATURES))
 
     @property
     def by_name(self) -> dict[str, float]:
@@ -98,5 +104,7 @@ def features(task: Task, candidates: Sequence[Candidate]) -> _FLOAT:
             [one.features.get("refinement", 0.0) for one in candidates],
             [float(one.template is None) for one in candidates],
             1.0 - verdicts(task, crystals),
+            np.log([free_parameters(one) for one in crystals]),
+            [one.features.get("rarity", NEVER_SEEN) for one in candidates],
         ]
     )

@@ -19,6 +19,8 @@ _INT = NDArray[np.int64]
 INVARIANT = 0.5
 """Directions of a site that symmetry keeps have eigenvalue 1 in the mean of its operations, all
 others 0."""
+SAME_SITE_ANGSTROM = 0.4
+"""An image so near is the atom itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,22 @@ def freedom_of(crystal: Crystal) -> Freedom:
 def freedom_to_fit(task: Task, crystal: Crystal) -> float:
     """Free coordinates for each peak of the pattern: what a crystal could fit with if all wrong."""
     return len(freedom_of(crystal).moves) / max(len(task.prepared.peaks), 1)
+
+
+def free_parameters(crystal: Crystal) -> int:
+    """Numbers that describe a structure: its free lengths and angles, and its free coordinates.
+
+    Counted without `Freedom`, which compares every atom with every other.
+    """
+    rotations, translations = operations_of(crystal.space_group_number)
+    image = np.einsum("kij,nj->nki", rotations, crystal.fractional) + translations
+    apart = image - crystal.fractional[:, None]
+    stays = np.linalg.norm((apart - np.round(apart)) @ crystal.lattice, axis=2) < SAME_SITE_ANGSTROM
+    # The mean of the operations that keep a site projects on what it is free to do; each atom has
+    # its part in the coordinates of its orbit.
+    free = stays @ np.trace(rotations, axis1=1, axis2=2) / len(rotations)
+    ties = TIES[crystal_system(crystal.space_group_number)]
+    return len({tie for tie in ties if tie >= 0}) + round(float(free.sum()))
 
 
 def _images(crystal: Crystal, rotations: _INT, translations: _FLOAT) -> _INT:

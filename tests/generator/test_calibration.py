@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from data.canonical import Standard
+from data.errors import BraggleError
 from data.formula import reduced_formula
 from data.record import Record, Source
 from generator.calibration import (
@@ -14,8 +17,10 @@ from generator.calibration import (
     Job,
     choice,
     cross_validate,
+    read_choices,
     sought,
     weights_of,
+    write_choices,
 )
 from generator.ranking import FEATURES
 from indexer import Library
@@ -108,3 +113,18 @@ class TestWeights:
         found = cross_validate(self.asked(np.random.default_rng(1), 200))
         assert found["first_right_percent"] > found["first_right_by_fit_alone_percent"]
         assert 50 < found["first_right_percent"] <= 100
+
+
+def test_choices_are_kept_for_other_coefficients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    made = [(rng.normal(size=(n, len(FEATURES))), rng.random(n) > 0.5) for n in (3, 1, 5)]
+    path = tmp_path / "choices.npz"
+    write_choices(made, path)
+    for (seen, right), (seen_again, right_again) in zip(made, read_choices(path), strict=True):
+        np.testing.assert_array_equal(seen_again, seen)
+        np.testing.assert_array_equal(right_again, right)
+    monkeypatch.setattr("generator.calibration.FEATURES", (*FEATURES, "another"))
+    with pytest.raises(BraggleError, match="other features"):
+        read_choices(path)

@@ -7,7 +7,7 @@ import pytest
 
 from data.canonical import standardize
 from data.crystal import Crystal
-from generator.refinement.freedom import Freedom
+from generator.refinement.freedom import Freedom, free_parameters
 from tests import crystals
 
 # Free coordinates and free quantities of the cell, from International Tables.
@@ -30,6 +30,7 @@ def standard(name: str) -> Crystal:
 def test_what_symmetry_leaves_free_is_counted(name: str) -> None:
     freedom = Freedom.of(standard(name))
     assert (len(freedom.moves), freedom.ties.max() + 1) == FREE[name]
+    assert free_parameters(standard(name)) == sum(FREE[name])
 
 
 @pytest.mark.parametrize("name", FREE)
