@@ -39,6 +39,7 @@ def test_every_import_is_declared() -> None:
             *extras["train"],
             *extras["relax"],
             *extras["ligands"],
+            *extras["service"],
             *extras["dev"],
         ]
     )
