@@ -247,12 +247,7 @@ class JobStore:
     def claim(self, worker: int) -> Job | None:
         """Take the job that has waited longest; no other worker gets it."""
         with self._changing() as database:
-            row = database.execute(  # noqa: S608
-                "UPDATE jobs SET state = 'running', worker = ?, started_at = ?, "
-                "revision = revision + 1 WHERE place = (SELECT place FROM jobs "
-                f"WHERE state = 'queued' ORDER BY place LIMIT 1) RETURNING {_SEEN}",
-                (worker, time.time()),
-            ).fetchone()
+            row = database.execute(_CLAIM, (worker, time.time())).fetchone()
             return None if row is None else _job(row)
 
     def report(self, identifier: str, done: int, total: int | None, stage: str) -> bool:
