@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from indexer.entry import Entry
@@ -142,6 +143,17 @@ def similar_answer(
             for one in found
         ],
     }
+
+
+def without_path(document: Any, folder: Path) -> Any:  # noqa: ANN401 - any JSON document
+    """A document for others: the library is called by its name, its place is nobody's business."""
+    if isinstance(document, str):
+        return document.replace(str(folder), folder.name)
+    if isinstance(document, Mapping):
+        return {key: without_path(value, folder) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_path(value, folder) for value in document]
+    return document
 
 
 def failure(file: str, error: Exception) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -14,7 +15,7 @@ from service.api.clients import Clients, is_loopback
 from service.api.guard import Guard, Observed
 from service.api.keys import KeyStore
 from service.api.metrics import Metrics
-from service.api.problems import answer_with_problems
+from service.api.problems import MEDIA_TYPE, Problem, answer_with_problems
 from service.api.sandbox import Sandbox
 from service.api.served import Searches, Served
 from service.api.services import Services
@@ -28,7 +29,22 @@ Names the phases of powder X-ray diffraction patterns.
 Errors are RFC 9457 problem documents. Every answer says in its headers which library it is of:
 `Braggle-Library-Version` and `Braggle-Channels`; `X-Request-ID` names the request in the logs.
 """
+PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+
+
+class Application(FastAPI):
+    """Describes itself with problems and keys, too, which routes read by themselves."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The description of the routes."""
+        schema = super().openapi()
+        components = schema.setdefault("components", {})
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        components["schemas"] = {**problem.pop("$defs"), "Problem": problem}
+        components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{}, {"key": []}]
+        return schema
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -45,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     served = Served(settings.library_path(), metrics)
     clients = Clients(KeyStore(settings.service_dir) if asks_for_keys(serve) else None)
 
-    app = FastAPI(
+    app = Application(
         title="Braggle",
         version=version("braggle"),
         description=DESCRIPTION,
@@ -53,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan(settings, served, metrics),
         telemetry={"tracing": False, "metrics": False, "logs": False},
+        responses={"default": {"description": "A problem", "content": PROBLEM_CONTENT}},
     )
     answer_with_problems(app)
     for routes in (search_routes, entry_routes, job_routes, health_routes, page_routes):

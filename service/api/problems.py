@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -44,6 +44,27 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "too-long": (500, "The job took too long"),
 }
 """Status and title of each kind of problem; its `type` is urn:braggle:problem: and the name."""
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    detail: str
+    remedy: str
+
+
+class Problem(BaseModel):
+    """A problem document, as it is described to programs."""
+
+    type: str = Field(description="urn:braggle:problem: and the kind")
+    title: str
+    status: int
+    detail: str = Field(description="What is wrong, and what to do, in one line")
+    remedy: str | None = Field(default=None, description="What to do")
+    errors: list[FieldError] = Field(default_factory=list)
+    request_id: str | None = None
+
 
 _OF_STATUS = {400: "unreadable-request", 404: "not-found", 405: "method-not-allowed"}
 

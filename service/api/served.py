@@ -15,6 +15,7 @@ from data.errors import BraggleError, LibraryError
 from indexer.library import Library
 from indexer.publishing import CURRENT
 from search.searcher import FUSED, Searcher
+from service.answer import without_path
 from service.api.logs import log
 from service.api.metrics import Metrics
 from service.api.problems import ProblemError
@@ -54,14 +55,7 @@ class Opened:
 
     def without_paths(self, document: Any) -> Any:  # noqa: ANN401 - any JSON document
         """A document in which the library is called by its name: its place is nobody's business."""
-        path = str(self.library.path)
-        if isinstance(document, str):
-            return document.replace(path, self.library.path.name)
-        if isinstance(document, dict):
-            return {key: self.without_paths(value) for key, value in document.items()}
-        if isinstance(document, list | tuple):
-            return [self.without_paths(value) for value in document]
-        return document
+        return without_path(document, self.library.path)
 
 
 class Served:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data.errors import BraggleError
 from indexer.ingest import follow_parent
+from service.answer import without_path
 from service.api.logs import REQUEST_ID, log, log_as_json
 from service.api.problems import ProblemError, document, made, of_error
 from service.jobs.store import Job, JobStore
@@ -70,11 +71,9 @@ def _do(store: JobStore, job: Job, library: Path, settings: ServeSettings) -> No
     except CancelledError:
         store.stop(job.id)
     except ProblemError as problem:
-        store.fail(job.id, document(problem))
+        store.fail(job.id, without_path(document(problem), library))
     except BraggleError as error:
-        said = document(of_error(error))
-        said["detail"] = said["detail"].replace(str(library), library.name)
-        store.fail(job.id, said)
+        store.fail(job.id, without_path(document(of_error(error)), library))
     except Exception:  # noqa: BLE001 - the job has failed, and the next one waits
         log.exception("unexpected error")
         store.fail(
@@ -86,7 +85,8 @@ def _do(store: JobStore, job: Job, library: Path, settings: ServeSettings) -> No
             ),
         )
     else:
-        store.finish(job.id, json.dumps(finite(result), ensure_ascii=False, allow_nan=False))
+        said = finite(without_path(result, library))
+        store.finish(job.id, json.dumps(said, ensure_ascii=False, allow_nan=False))
     ended = store.get(job.id)
     state = "gone" if ended is None else ended.state
     seconds = round(time.monotonic() - begun, 1)

@@ -106,7 +106,7 @@ def test_a_zip_bomb_is_not_unpacked(client: TestClient) -> None:
         ({"esd": [1.0]}, "esd", "1 values beside 200"),
         ({"q_inv_angstrom": AXIS}, "two_theta_deg", "both given; give one of them"),
         ({"two_theta_deg": None}, "two_theta_deg", "neither given"),
-        ({"counts": None}, "counts", "valid list"),
+        ({"counts": None}, "counts", "valid array"),
         ({"counts": ["x"] * 200}, "counts.0", "valid number"),
         ({"two_theta_deg": [x * 4 for x in AXIS]}, "counts", "no 2θ in degrees"),
         ({"counts": [1e300] * 200}, "counts", "are no counts"),
@@ -213,12 +213,14 @@ def test_a_body_that_grows_too_large_is_refused_on_the_way(
     built: Path, tmp_path: Path, kind: str
 ) -> None:
     sent, answered = 0, bytearray()
+    form = b'--a\r\nContent-Disposition: form-data; name="file"; filename="a.xy"\r\n\r\n'
 
     async def endless() -> Message:
         nonlocal sent
         sent += 1
         assert sent < 20, "it reads on and on"
-        return {"type": "http.request", "body": b" " * 50_000, "more_body": True}
+        begins = form if sent == 1 and kind.startswith("multipart") else b""
+        return {"type": "http.request", "body": begins + b" " * 50_000, "more_body": True}
 
     async def keep(message: Message) -> None:
         answered.extend(message.get("body", b""))
