@@ -13,13 +13,12 @@ from starlette.responses import PlainTextResponse, Response
 
 from data.cif import write_cif
 from data.errors import QueryError
-from data.profile import simulate_pattern
 from indexer.entry import Entry
 from service.answer import entry_answer
 from service.api.bodies import FORM, body_schema, content_type, read_cif, read_form
 from service.api.clients import Client, needs
 from service.api.job_routes import accepted
-from service.api.parsing import columns
+from service.api.parsing import columns, simulate
 from service.api.problems import ProblemError
 from service.api.queries import Options, PageOptions, SimulateOptions
 from service.api.served import Opened
@@ -63,15 +62,7 @@ async def entry_pattern(
     opened = opened_for(request)
 
     def pattern() -> str:
-        simulated = simulate_pattern(
-            _entry(opened, entry_id).crystal,
-            wanted.radiation,
-            two_theta_range_deg=wanted.two_theta_range_deg,
-            step_deg=wanted.step_deg,
-            caglioti=(0.0, 0.0, wanted.fwhm_deg**2),
-            eta=wanted.eta,
-        )
-        return columns(simulated)
+        return columns(simulate(_entry(opened, entry_id).crystal, wanted, entry_id))
 
     return PlainTextResponse(await services_of(request).searches.run(pattern))
 

@@ -9,6 +9,7 @@ import numpy as np
 from data.canonical import space_group_symbol
 from data.cif import read_cif_text
 from data.cif_document import decode
+from data.crystal import Crystal
 from data.errors import CrystalError, PatternError
 from data.formula import reduced_formula
 from data.pattern import Pattern
@@ -100,21 +101,29 @@ def simulate_cif(content: bytes, label: str, max_atoms: int, wanted: Simulation)
     """
     record, warnings = _first(content, label, max_atoms)
     crystal = record.crystal
-    pattern = simulate_pattern(
+    return Simulated(
+        simulate(crystal, wanted, label),
+        record.names,
+        reduced_formula(crystal.composition),
+        space_group_symbol(crystal.space_group_number),
+        warnings,
+    )
+
+
+def simulate(crystal: Crystal, wanted: Simulation, name: str) -> Pattern:
+    """The pattern of a crystal.
+
+    Raises:
+        PatternError: it has no line in the range.
+    """
+    return simulate_pattern(
         crystal,
         wanted.radiation,
         two_theta_range_deg=wanted.two_theta_range_deg,
         step_deg=wanted.step_deg,
         caglioti=(0.0, 0.0, wanted.fwhm_deg**2),
         eta=wanted.eta,
-        name=label,
-    )
-    return Simulated(
-        pattern,
-        record.names,
-        reduced_formula(crystal.composition),
-        space_group_symbol(crystal.space_group_number),
-        warnings,
+        name=name,
     )
 
 

@@ -11,6 +11,8 @@ from fastapi import FastAPI
 from data.errors import BraggleError
 from service.api.app import create_app
 from service.api.logs import log_as_json
+from service.jobs.store import JobStore
+from service.jobs.supervisor import check_free
 from service.settings import ServeSettings, Settings
 from service.terminal import say
 
@@ -24,6 +26,8 @@ def run(settings: Settings) -> None:
         BraggleError: the address cannot be listened on.
     """
     serve = settings.serve
+    JobStore(settings.service_dir)  # which makes the folder
+    check_free(settings.service_dir)
     log_as_json()
     app = create_app(settings)
     with _listening(serve) as listening:

@@ -23,13 +23,24 @@ GRACE_S = 2.0
 CLEAN_S = 60.0
 
 
+def check_free(folder: Path) -> None:
+    """Say it early, in one line, when another server uses the folder.
+
+    Raises:
+        BraggleError: one does.
+    """
+    lock = _lock(folder)
+    _acquire(lock)
+    lock.release()
+
+
 class Supervisor:
     """A thread of the server that keeps workers at work."""
 
     def __init__(self, store: JobStore, library: Path, settings: ServeSettings) -> None:
         """Start nothing yet."""
         self._store, self._library, self._settings = store, library, settings
-        self._lock = FileLock(store.path.with_name("LOCK"), timeout=0, preserve_lock_file=True)
+        self._lock = _lock(store.path.parent)
         self._workers: list[BaseProcess] = []
         self._wake = threading.Event()
         self._stopping = False
@@ -42,13 +53,7 @@ class Supervisor:
         Raises:
             BraggleError: another server uses the folder.
         """
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise BraggleError(
-                f"{self._store.path.parent}: another service keeps its jobs here; stop it, or set "
-                "BRAGGLE_DATA_DIR to another folder"
-            ) from None
+        _acquire(self._lock)
         for job in self._store.in_state("running"):
             self._cut_off(job)
         self._thread.start()
@@ -148,6 +153,20 @@ class Supervisor:
         )
         process.start()
         return process
+
+
+def _lock(folder: Path) -> FileLock:
+    return FileLock(folder / "LOCK", timeout=0, fallback_to_soft=False, preserve_lock_file=True)
+
+
+def _acquire(lock: FileLock) -> None:
+    try:
+        lock.acquire()
+    except Timeout:
+        raise BraggleError(
+            f"{Path(lock.lock_file).parent}: another service keeps its jobs here; stop it, or set "
+            "BRAGGLE_DATA_DIR to another folder"
+        ) from None
 
 
 def _is_alive(worker: BaseProcess) -> bool:
