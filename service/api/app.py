@@ -113,7 +113,7 @@ def _lifespan(
         app.state.services = services
         services.supervisor.start()
         tasks = [
-            asyncio.create_task(asyncio.to_thread(served.warm)),
+            asyncio.create_task(asyncio.to_thread(services.warm)),
             asyncio.create_task(served.follow(serve.reload_every_s)),
         ]
         try:

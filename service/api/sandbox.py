@@ -22,15 +22,19 @@ from service.api.problems import ProblemError
 T = TypeVar("T")
 
 READY = "ready"
-START_S = 180.0
+START_S = 600.0
 """A new process imports numpy and others; on a busy machine that takes a while."""
+
+
+_GONE = (EOFError, OSError, ValueError)
+"""What a pipe or a process says that has ended or was closed."""
 
 
 class Sandbox:
     """Calls functions in processes of their own, with a limit of time and of memory.
 
-    The processes are spawned when they are first needed and used again; one that has died or was
-    ended is replaced.
+    The processes are spawned by `warm`, or when they are first needed, and used again; one that
+    has died or was ended is replaced.
     """
 
     def __init__(self, processes: int, timeout_s: float, memory_mb: int, metrics: Metrics) -> None:
@@ -44,7 +48,7 @@ class Sandbox:
         """
         self._timeout_s, self._metrics = timeout_s, metrics
         self._children = [_Child(memory_mb) for _ in range(processes)]
-        self._free: queue.SimpleQueue[_Child] = queue.SimpleQueue()
+        self._free: queue.LifoQueue[_Child] = queue.LifoQueue()  # one that runs already first
         for child in self._children:
             self._free.put(child)
         self._threads = ThreadPoolExecutor(processes, "sandbox")
@@ -58,6 +62,11 @@ class Sandbox:
         """
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._call, function, arguments)
+
+    def warm(self) -> None:
+        """Start the processes, so that no request waits for that."""
+        for child in self._children:
+            child.warm()
 
     def close(self) -> None:
         """End the processes."""
@@ -99,7 +108,15 @@ class _Child:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._lock = threading.Lock()
+        self._starting = threading.Lock()
         self._closed = False
+
+    def warm(self) -> None:
+        """Start the process, where it has not been."""
+        try:
+            self._started()
+        except _GONE:  # whoever calls next tries again
+            self.end(for_good=False)
 
     def call(
         self, function: Callable[..., Any], arguments: tuple[object, ...], timeout_s: float
@@ -112,7 +129,7 @@ class _Child:
                 self.end(for_good=False)
                 return "slow", None
             kind, value = pipe.recv()
-        except (EOFError, OSError):
+        except _GONE:
             self.end(for_good=False)
             return "died", None
         if kind == "memory":  # what it holds may be in pieces
@@ -132,22 +149,29 @@ class _Child:
             self._process = self._pipe = None
 
     def _started(self) -> Connection:
-        if self._process is None or not self._process.is_alive() or self._pipe is None:
-            self.end(for_good=False)
-            with self._lock:
-                if self._closed:
-                    raise EOFError
-                context = multiprocessing.get_context("spawn")
-                self._pipe, theirs = context.Pipe()
-                self._process = context.Process(
-                    target=_serve, args=(theirs, self._memory_mb), daemon=True, name="reader"
-                )
-                self._process.start()
-                theirs.close()
-                pipe = self._pipe
-            if not pipe.poll(START_S) or pipe.recv() != READY:
+        with self._starting:
+            return self._ready()
+
+    def _ready(self) -> Connection:
+        with self._lock:
+            process, pipe = self._process, self._pipe
+        if process is not None and pipe is not None and process.is_alive():
+            return pipe
+        self.end(for_good=False)
+        context = multiprocessing.get_context("spawn")
+        with self._lock:
+            if self._closed:
                 raise EOFError
-        return self._pipe
+            pipe, theirs = context.Pipe()
+            process = context.Process(
+                target=_serve, args=(theirs, self._memory_mb), daemon=True, name="reader"
+            )
+            process.start()
+            theirs.close()
+            self._process, self._pipe = process, pipe
+        if not pipe.poll(START_S) or pipe.recv() != READY:
+            raise EOFError
+        return pipe
 
 
 def _serve(pipe: Connection, memory_mb: int) -> None:

@@ -32,6 +32,11 @@ class Services:
     metrics: Metrics
     closing: asyncio.Event
 
+    def warm(self) -> None:
+        """Read ahead and start what requests would else wait for."""
+        self.sandbox.warm()
+        self.served.warm()
+
 
 def services_of(request: Request) -> Services:
     """Those of the app that answers."""

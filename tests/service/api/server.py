@@ -17,7 +17,7 @@ import httpx
 
 T = TypeVar("T")
 
-LONG_S = 240.0
+LONG_S = 600.0
 """However slow the machine is, this is enough."""
 
 

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def library(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running(library, tmp_path_factory.mktemp("server"), reload_every_s=0.2) as one:
+    folder = tmp_path_factory.mktemp("server")
+    with running(library, folder, reload_every_s=0.2, searches=2) as one:
         yield one
 
 
@@ -99,6 +101,20 @@ def test_several_files_are_a_job_with_progress_and_a_result(server: Server, ruti
     assert documents[3]["error"].startswith("bad.xy: ")
     assert server.client.delete(place).status_code == 204
     assert server.client.get(place).status_code == 404
+
+
+def test_look_ups_run_side_by_side_and_others_are_answered_meanwhile(
+    server: Server, rutile: Path
+) -> None:
+    def look_up(_: int) -> str:
+        answer = server.client.post("/v1/search", files=files(rutile, 1))
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["hits"][0]["formula"])
+
+    with ThreadPoolExecutor(4) as threads:
+        found = threads.map(look_up, range(8))
+        assert server.client.get("/healthz").status_code == 200
+        assert set(found) == {"TiO2"}
 
 
 def test_asking_again_with_the_same_key_gets_the_same_job(server: Server, rutile: Path) -> None:
@@ -224,6 +240,8 @@ def test_logs_are_json_with_request_ids(server: Server) -> None:
         return next((one for one in documents if one.get("request_id") == "seek-me"), None)
 
     line = wait_for(told)
+    said = server.log.read_text("utf-8").splitlines()
+    assert [one for one in said if not one.startswith("{")] == said[:1]
     assert (line["message"], line["path"], line["status"]) == ("request", "/v1/nothing", 404)
     assert line["problem"] == "not-found"
 
