@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +202,25 @@ def test_a_crystal_with_too_many_atoms_is_refused(built: Path, cifs: Path, tmp_p
         halite = {"file": ("halite.cif", (cifs / "halite.cif").read_bytes())}
         answer = client.post("/v1/simulate", files=halite)
         assert problem(answer, 422, "bad-value")["errors"][0]["field"] == "step"
+
+
+class Deadly:
+    """Ends the process that unpickles it, as a fault in a reader would."""
+
+    def __reduce__(self) -> tuple[Callable[[int], Any], tuple[int]]:
+        return os._exit, (1,)
+
+
+def test_content_that_its_reader_dies_of(
+    client: TestClient, rutile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"file": rutile.read_bytes()}
+    with monkeypatch.context() as patched:
+        patched.setattr("service.api.search_routes.parse_pattern", Deadly())
+        answer = client.post("/v1/search", files=files)
+    assert "died of it; check the file" in problem(answer, 422, "parsing-stopped")["detail"]
+    assert client.post("/v1/search", files=files).status_code == 200
+    assert 'braggle_parsers_ended_total{reason="died"}' in client.get("/metrics").text
 
 
 def test_a_body_of_two_gigabytes_is_refused_before_it_comes(client: TestClient) -> None:
