@@ -76,7 +76,7 @@ def test_a_thousand_jobs_at_once_are_refused(built: Path, rutile: Path, tmp_path
         refused = [one for one in answers if one.status_code == 429]
         assert len(taken) >= 3
         assert len(taken) + len(refused) == 1000
-        assert len(refused) > 900
+        assert len(refused) > 500
         said = refused[-1].json()
         assert said["type"] == "urn:braggle:problem:too-many-jobs"
         assert "wait until one has ended, or cancel one" in said["detail"]
