@@ -104,8 +104,6 @@ class Served:
         """Take up what is published now, once it is read; requests that run keep theirs."""
         try:
             opened = Opened.at(self.path)
-            if self.current is not None and opened.library.version == self.current.library.version:
-                return
             opened.warm()
         except Exception:  # noqa: BLE001 - whatever is wrong with the new one, the old one serves
             self._metrics.library_reloads.labels("failed").inc()

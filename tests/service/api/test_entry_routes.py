@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from service.api.parsing import parse_pattern
+from tests.service.api.conftest import serving, settings_for
 from tests.service.conftest import CRYSTALS, Braggle
 
 
@@ -105,3 +108,20 @@ def test_library_and_templates_are_those_of_the_command_line(
     listed = client.get("/v1/templates", params={"kind": "global"}).json()
     assert listed["templates"] == []
     assert listed["library"]["entries"] == len(CRYSTALS)
+
+
+def test_a_version_that_cannot_be_read_is_left_out(built: Path, tmp_path: Path) -> None:
+    shutil.copytree(built, tmp_path / "library")
+    settings = settings_for(tmp_path / "library", tmp_path, reload_every_s=600)
+    with serving(settings) as client:
+        served = client.app.state.services.served  # type: ignore[attr-defined]
+        before = served.current
+        (tmp_path / "library" / "CURRENT").write_text("{}")
+        served.reload()
+        assert served.current is before
+        assert client.get("/v1/entries").status_code == 200
+        assert 'braggle_library_reloads_total{outcome="failed"} 1.0' in client.get("/metrics").text
+        shutil.copy(built / "CURRENT", tmp_path / "library")
+        served.reload()
+        assert served.current is not before
+        assert client.get("/v1/entries").json()["total"] == len(CRYSTALS)
