@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -33,7 +34,7 @@ FACTS_COLUMNS = (
 
 _FACTS = """
     CREATE TABLE facts AS
-    SELECT row, formula, space_group_number, volume_angstrom3, density_g_cm3 FROM arrow_facts
+    SELECT row, id, formula, space_group_number, volume_angstrom3, density_g_cm3 FROM arrow_facts
 """
 _ATOMS = """
     CREATE TABLE atoms AS
@@ -46,6 +47,14 @@ _ATOMS = """
            CASE element WHEN 'H' THEN 0.0 ELSE counted.amount / heavy.amount END AS share
     FROM counted LEFT JOIN heavy USING (row)
 """
+_SOURCES = """
+    CREATE TABLE sources AS
+    SELECT row, lower(collection) AS collection,
+           lower(concat_ws(chr(10), identifier, array_to_string(names, chr(10)))) AS said
+    FROM arrow_sources JOIN facts USING (id)
+"""
+
+SOURCES_COLUMNS = ("id", "collection", "identifier", "names")
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,8 @@ class Filters:
         space_group: a number from 1 to 230, or a Hermann-Mauguin symbol in any setting.
         volume_angstrom3: of the conventional cell.
         density_g_cm3: calculated from cell and content.
+        source: collection that the entry was read from, in whatever case: "amcsd".
+        text: stands in one of its names, or in its identifier in a collection, in whatever case.
 
     A text such as "Pb, S O" may stand for a set of elements.
 
@@ -76,6 +87,8 @@ class Filters:
     space_group: int | str | None = None
     volume_angstrom3: Range | None = None
     density_g_cm3: Range | None = None
+    source: str | None = None
+    text: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("elements", "require", "exclude"):
@@ -112,8 +125,13 @@ class Statistics:
 class Catalogue:
     """The facts about entries in an in-memory DuckDB, row numbers as in the library."""
 
-    def __init__(self, facts: pa.Table) -> None:
-        """Take the columns `FACTS_COLUMNS`, in row order."""
+    def __init__(self, facts: pa.Table, sources: Callable[[], pa.Table]) -> None:
+        """Take what it answers from.
+
+        Args:
+            facts: the columns `FACTS_COLUMNS`, in row order.
+            sources: gives the columns `SOURCES_COLUMNS`; called when first asked about them.
+        """
         import duckdb  # a quarter of a second that only filters and statistics need
 
         self._connection = duckdb.connect(":memory:")
@@ -122,9 +140,13 @@ class Catalogue:
         self._connection.execute(_FACTS)
         self._connection.execute(_ATOMS)
         self._connection.unregister("arrow_facts")
+        self._sources: Callable[[], pa.Table] | None = sources
+        self._reading = threading.Lock()
 
     def select(self, filters: Filters) -> NDArray[np.int64]:
         """Rows that pass, ascending."""
+        if filters.source is not None or filters.text is not None:
+            self._read_sources()
         conditions, values = _conditions(filters)
         where = " AND ".join(conditions) or "true"
         # One cursor a query: an unread result would block the connection for other threads.
@@ -132,6 +154,14 @@ class Catalogue:
         found = cursor.execute(f"SELECT row FROM facts WHERE {where} ORDER BY row", values)  # noqa: S608
         rows: NDArray[np.int64] = np.asarray(found.fetchnumpy()["row"], dtype=np.int64)
         return rows
+
+    def _read_sources(self) -> None:
+        with self._reading:
+            if self._sources is not None:
+                cursor = self._connection.cursor()
+                cursor.register("arrow_sources", self._sources())
+                cursor.execute(_SOURCES)
+                self._sources = None
 
     def statistics(self, sources: pa.Table) -> Statistics:
         """Count entries, given the table of sources."""
@@ -190,6 +220,10 @@ def _conditions(filters: Filters) -> tuple[list[str], list[Any]]:
             add(f"{column} >= ?", low)
         if high is not None:
             add(f"{column} <= ?", high)
+    if filters.source is not None:
+        add("row IN (SELECT row FROM sources WHERE collection = ?)", filters.source.lower())
+    if filters.text is not None:
+        add("row IN (SELECT row FROM sources WHERE contains(said, ?))", filters.text.lower())
     return conditions, values
 
 

@@ -108,7 +108,7 @@ def digest_all(
             yield digest(chunk, settings)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_follow_parent)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=follow_parent)
     waiting: deque[Future[Chunk]] = deque()
     try:
         for chunk in chunks:
@@ -126,7 +126,7 @@ def digest_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _follow_parent() -> None:
+def follow_parent() -> None:
     """Leave an interrupt to the parent process, and end with it even when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_exit_after_parent, daemon=True).start()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
 from data.record import Problem, Record
-from indexer.catalogue import FACTS_COLUMNS, Catalogue, Filters, Statistics
+from indexer.catalogue import FACTS_COLUMNS, SOURCES_COLUMNS, Catalogue, Filters, Statistics
 from indexer.channel import AnyChannel, Channel
 from indexer.checking import VerifyReport, verify
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current
+from indexer.removing import remove
 from indexer.schema import ENTRIES, LINES_COLUMNS, SOURCES, flat, lines_table_of, vectors_table
 from indexer.tables import Reader
 from indexer.templates.storage import holds_templates, known_templates
@@ -141,6 +142,21 @@ class Library:
             workers=workers,
         )
         return Library(self.path, change=change)
+
+    def remove(self, entry_ids: Collection[str], *, progress: Progress | None = None) -> Library:
+        """Take entries out of what is published now, and return that new version.
+
+        This object goes on reading its own version.
+
+        Args:
+            entry_ids: which; those that are not there any more are passed over.
+            progress: called with done, total and stage.
+
+        Raises:
+            LibraryError: someone else is writing, or nothing would be left.
+        """
+        remove(self.path, frozenset(entry_ids), progress=progress)
+        return Library(self.path)
 
     def __len__(self) -> int:
         return self._published.entries
@@ -313,7 +329,10 @@ class Library:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
-        return Catalogue(self._reader.table(ENTRIES, FACTS_COLUMNS))
+        return Catalogue(
+            self._reader.table(ENTRIES, FACTS_COLUMNS),
+            lambda: self._reader.table(SOURCES, SOURCES_COLUMNS),
+        )
 
     def _column(self, name: str) -> NDArray[np.float64]:
         table = self._reader.table(ENTRIES, [name])

@@ -221,21 +221,9 @@ class _Writing:
             )
         self._collect_templates(report)
         report(0, 1, "checking")
-        tables = self.writer.versions()
-        published = Published(
-            version=version,
-            published_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            tables=tables,
-            files=hash_files(self.path, Reader(self.path, tables), self.base),
-            channels=self.stamps,
-            d_min_angstrom=self.settings.d_min_angstrom,
-            floor=self.settings.floor,
+        publish_written(
+            self.path, self.writer, version, self.stamps, self.settings, before=self.base
         )
-        check_before_publishing(self.path, published)
-        # Tagged first: from the moment it is published no clean-up may take it away.
-        self.writer.tag(f"v{version}")
-        publish(self.path, published)
-        drop_old_indexes(self.path, keep_from_version=version - 1)
         return change
 
     def _flush(self) -> None:
@@ -278,6 +266,45 @@ class _Writing:
             vectors = channel.embed_lines(lines_table_of(entries.to_batches()))
         ids = entries["id"].combine_chunks()
         self.writer.append(vectors_table(stamp.id), vector_rows(stamp, ids, vectors))
+
+
+def publish_written(
+    path: Path,
+    writer: Writer,
+    version: int,
+    stamps: tuple[ChannelStamp, ...],
+    settings: LineSettings,
+    *,
+    before: Published | None,
+) -> None:
+    """Check what was written, and make it what readers see.
+
+    Args:
+        path: of the library.
+        writer: what wrote its tables.
+        version: the new one.
+        stamps: of the channels whose vectors it has.
+        settings: of its lines.
+        before: what was published before and whose files may be part of it.
+
+    Raises:
+        LibraryError: it is not whole; nothing was published.
+    """
+    tables = writer.versions()
+    published = Published(
+        version=version,
+        published_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        tables=tables,
+        files=hash_files(path, Reader(path, tables), before),
+        channels=stamps,
+        d_min_angstrom=settings.d_min_angstrom,
+        floor=settings.floor,
+    )
+    check_before_publishing(path, published)
+    # Tagged first: from the moment it is published no clean-up may take it away.
+    writer.tag(f"v{version}")
+    publish(path, published)
+    drop_old_indexes(path, keep_from_version=version - 1)
 
 
 def _silent(_done: int, _total: int | None, _stage: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from data.canonical import crystal_id, standardize
@@ -19,17 +21,38 @@ def similar(library: Library, crystal: Crystal, *, top: int = 20) -> tuple[Simil
     Isotypes come first: what counts is where the lines are, up to a strain of a percent, and how
     strong, not which elements make them.
     """
-    channel = PhysicalChannel()
+    return similar_to(library, fingerprint(crystal), top=top)
+
+
+@dataclass(frozen=True, eq=False)
+class Fingerprint:
+    """What of a crystal is compared: its id and its lines."""
+
+    id: str
+    lines: Lines
+
+
+def fingerprint(crystal: Crystal) -> Fingerprint:
+    """Work out what is compared; no library is needed.
+
+    Raises:
+        CrystalError: the cell is too large.
+    """
     standard = standardize(crystal)
-    own = lines_of(standard.crystal, operations=(standard.rotations, standard.translations))
+    lines = lines_of(standard.crystal, operations=(standard.rotations, standard.translations))
+    return Fingerprint(crystal_id(standard), lines)
+
+
+def similar_to(library: Library, one: Fingerprint, *, top: int = 20) -> tuple[SimilarEntry, ...]:
+    """As `similar`."""
+    channel, own = PhysicalChannel(), one.lines
     strains = np.asarray(channel.strains)
     stretched = [Lines(own.inv_d2 / (1 + strain) ** 2, own.strength, own.hkl) for strain in strains]
     questions = channel.embed_lines(LinesTable.of(stretched))
     rows, scores = library.nearest(channel.id, questions, top)
     best = strains[np.argmax(library.vectors(channel.id)[rows] @ questions.T, axis=1)]
-    identifier = crystal_id(standard)
     return tuple(
-        SimilarEntry(rank, float(score), entry.id == identifier, 100 * float(strain), entry)
+        SimilarEntry(rank, float(score), entry.id == one.id, 100 * float(strain), entry)
         for rank, (entry, score, strain) in enumerate(
             zip(library.entries(rows), scores, best, strict=True), start=1
         )

@@ -1,11 +1,15 @@
-"""A look-up's answer as the JSON document of `braggle search --json`."""
+"""Answers as the JSON documents of the command line and the service."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from search.result import Hit, LookupResult, Mixture
+from indexer.entry import Entry
+from indexer.library import Library
+from search.result import Hit, LookupResult, Mixture, SimilarEntry
 
 
 def answer(result: LookupResult) -> dict[str, Any]:
@@ -95,6 +99,60 @@ def hit_answer(hit: Hit) -> dict[str, Any]:
     }
     if hit.twins:
         document["twins"] = [hit_answer(twin) for twin in hit.twins]
+    return document
+
+
+def entry_answer(entry: Entry) -> dict[str, Any]:
+    """One entry of a library. Lengths in Å, angles in degrees."""
+    return {
+        "id": entry.id,
+        "names": list(entry.names),
+        "formula": entry.formula,
+        "space_group": entry.space_group,
+        "cell": cell_answer(entry.crystal.cell),
+        "source": [asdict(source) for source in entry.sources],
+    }
+
+
+def similar_answer(
+    file: str, names: Sequence[str], library: Library, found: Sequence[SimilarEntry]
+) -> dict[str, Any]:
+    """The document of `braggle similar --json`.
+
+    Args:
+        file: what the crystal was read from.
+        names: of the crystal.
+        library: that was searched.
+        found: best first.
+    """
+    return {
+        "query": {"file": file, "names": list(names)},
+        "library": {
+            "path": str(library.path),
+            "version": library.version,
+            "entries": len(library),
+        },
+        "entries": [
+            {
+                "rank": one.rank,
+                **entry_answer(one.entry),
+                "similarity": one.similarity,
+                "same_crystal": one.same_crystal,
+                "strain_percent": one.strain_percent,
+            }
+            for one in found
+        ],
+    }
+
+
+def without_path(document: Any, folder: Path) -> Any:  # noqa: ANN401 - any JSON document
+    """A document for others: the library is called by its name, its place is nobody's business."""
+    if isinstance(document, str):
+        return document.replace(str(folder), folder.name)
+    if isinstance(document, Mapping):
+        return {key: without_path(value, folder) for key, value in document.items()}
+    if isinstance(document, list | tuple):
+        return [without_path(value, folder) for value in document]
     return document
 
 

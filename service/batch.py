@@ -132,9 +132,9 @@ def look_up_all(
         outcome = _outcome(look_up, name)
         yield outcome
         # numba's own thread layer, its last resort, must not be entered twice at a time.
-        if outcome.result is not None and jobs > 1 and _threads_may_share():
+        if outcome.result is not None and jobs > 1 and threads_may_share():
             break
-    with warnings.catch_warnings(), ThreadPoolExecutor(jobs, initializer=_alone) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(jobs, initializer=fit_alone) as pool:
         # Filters belong to the whole process: what one thread takes back, another still needs.
         warnings.simplefilter("ignore", ParameterWarning)
         waiting: deque[Future[Outcome]] = deque()
@@ -163,11 +163,13 @@ def _outcome(look_up: Callable[[str], LookupResult], name: str) -> Outcome:
         return Outcome(name, error=error)
 
 
-def _alone() -> None:
+def fit_alone() -> None:
+    """Let this thread fit on one core, because others fit beside it."""
     numba.set_num_threads(1)
 
 
-def _threads_may_share() -> bool:
+def threads_may_share() -> bool:
+    """Whether several threads may fit at a time; not known, so no, before the first fit."""
     layer: Any = threading_layer
     try:
         return bool(layer() != "workqueue")

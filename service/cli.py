@@ -6,7 +6,18 @@ from typing import Annotated
 
 import typer
 
-from service.commands import bench, demo, doctor, generate, library, search, similar, train
+from service.commands import (
+    bench,
+    demo,
+    doctor,
+    generate,
+    keys,
+    library,
+    search,
+    serve,
+    similar,
+    train,
+)
 
 app = typer.Typer(
     name="braggle",
@@ -43,6 +54,8 @@ app.add_typer(library.app)
 app.command()(search.search)
 app.command()(similar.similar)
 app.command()(generate.generate)
+app.command()(serve.serve)
+app.add_typer(keys.app)
 app.add_typer(train.app)
 app.add_typer(bench.app)
 app.command()(doctor.doctor)

@@ -24,6 +24,7 @@ that names the file, what is wrong and what to do, and 2 on bad usage.
 | `BRAGGLE_LIBRARY` | the library that is meant when none is named: a path, or a bare name |
 | `BRAGGLE_DATA_DIR` | the folder of libraries with bare names, else in the per-user data folder |
 | `BRAGGLE_DEBUG` | `1` shows the traceback of an unexpected error |
+| `BRAGGLE_SERVE_...` | how the library is served: [Service](service.md#for-those-who-run-it) |
 """
 
 

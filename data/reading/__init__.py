@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from data.reading import gsas, pdcif, text, vendor, xrdml
 from data.reading.content import content_of, decode, is_bruker_raw, is_zip
 from data.reading.scan import Scan, to_pattern
 
-__all__ = ["MAX_BYTES", "read_pattern"]
+__all__ = ["MAX_BYTES", "read_pattern", "read_pattern_bytes"]
 
 MAX_BYTES = 256 * 2**20
 """Larger files are refused before they are read; no powder pattern comes near it."""
@@ -40,11 +42,34 @@ def read_pattern(path: Path | str, *, radiation: Radiation | None = None) -> Pat
         PatternError: the file is missing, too large, damaged, or no pattern.
         MissingExtraError: the file needs the extra `vendor`.
     """
-    name = "standard input" if str(path) == "-" else Path(path).name or str(path)
+    standard_input = str(path) == "-"
+    name = "standard input" if standard_input else Path(path).name or str(path)
+    with _named(name):
+        data = _standard_input() if standard_input else _bytes(Path(path))
+        return _pattern(data, name, radiation, None if standard_input else Path(path))
+
+
+def read_pattern_bytes(data: bytes, name: str, *, radiation: Radiation | None = None) -> Pattern:
+    """Read one measured pattern from the content of a file; nothing on the disk is looked at.
+
+    Args:
+        data: what stands in the file.
+        name: what the file is called: the pattern's name, and its ending a hint.
+        radiation: as of `read_pattern`.
+
+    Raises:
+        PatternError: as of `read_pattern`.
+        MissingExtraError: as of `read_pattern`.
+    """
+    with _named(name):
+        return _pattern(_checked(data), name, radiation, None)
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Every message begins with the name of the file."""
     try:
-        data = _standard_input() if str(path) == "-" else _bytes(Path(path))
-        with np.errstate(all="ignore"):  # what overflows is not finite, and refused as that
-            return to_pattern(_scan(data, Path(path)), name, radiation)
+        yield
     except PatternError as error:
         message = str(error)
         if message.startswith(f"{name}: "):
@@ -52,9 +77,14 @@ def read_pattern(path: Path | str, *, radiation: Radiation | None = None) -> Pat
         raise PatternError(f"{name}: {message}") from None
 
 
-def _scan(data: bytes, path: Path) -> Scan:
+def _pattern(data: bytes, name: str, radiation: Radiation | None, place: Path | None) -> Pattern:
+    with np.errstate(all="ignore"):  # what overflows is not finite, and refused as that
+        return to_pattern(_scan(data, name, place), name, radiation)
+
+
+def _scan(data: bytes, name: str, place: Path | None) -> Scan:
     if is_zip(data) or is_bruker_raw(data):
-        return vendor.read_binary(data, path.name)
+        return vendor.read_binary(data, name)
     words = decode(data)
     if words.count("\n") > MAX_LINES:
         raise PatternError(f"has more than {MAX_LINES:,} lines; give one powder pattern")
@@ -64,11 +94,11 @@ def _scan(data: bytes, path: Path) -> Scan:
         case "pdcif":
             return pdcif.read_pdcif(words)
         case "gsas":
-            return gsas.read_gsas(words, path)
+            return gsas.read_gsas(words, place)
         case "vendor_text":
-            return vendor.read_text(words, path.name)
+            return vendor.read_text(words, name)
         case "text":
-            return text.read_text(words, path.suffix.lower())
+            return text.read_text(words, PurePath(name).suffix.lower())
 
 
 def _bytes(path: Path) -> bytes:

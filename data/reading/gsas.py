@@ -26,11 +26,11 @@ _Table = tuple[NDArray[np.float64] | None, NDArray[np.float64], NDArray[np.float
 """2θ in degrees where the records give it, counts and esds."""
 
 
-def read_gsas(text: str, path: Path) -> Scan:
+def read_gsas(text: str, path: Path | None) -> Scan:
     """Read the first bank of a GSAS file.
 
     The wavelength is taken from the comments, else from an instrument parameter or experiment
-    file of the same name beside it (.prm, .instprm, .EXP).
+    file of the same name beside it (.prm, .instprm, .EXP) where there is a path.
 
     Raises:
         PatternError: time-of-flight data, an unknown binning, or records that cannot be read.
@@ -135,8 +135,10 @@ def _fields(records: list[str], width: int) -> list[str]:
     ]
 
 
-def _beside(path: Path) -> Radiation | None:
+def _beside(path: Path | None) -> Radiation | None:
     """The radiation of an instrument parameter file of the same stem in the same folder."""
+    if path is None:
+        return None
     for suffix in _BESIDE:
         file = path.with_suffix(suffix)
         try:

@@ -6,17 +6,15 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import BinaryIO
 
 from data.cif import read_cif, read_cif_text
 from data.cif_document import decode
 from data.errors import LibraryError
 from data.record import Problem, Record
 from data.sources.stream import SourceStream
-
-MAX_ZIP_MEMBERS = 500_000
-MAX_MEMBER_BYTES = 64 * 2**20
-MAX_ZIP_BYTES = 16 * 2**30
 
 
 def open_cif(path: Path) -> SourceStream:
@@ -48,8 +46,22 @@ def open_folder(folder: Path) -> SourceStream:
     return SourceStream(str(folder), items(), len(paths))
 
 
+@dataclass(frozen=True)
+class ArchiveLimits:
+    """How much of an archive is unpacked: members, bytes of one of them, and bytes of all."""
+
+    members: int = 500_000
+    member_bytes: int = 64 * 2**20
+    bytes: int = 16 * 2**30
+
+
 def open_zip(path: Path) -> SourceStream:
-    """Every *.cif in the archive, in its order. Nothing is written to the disk.
+    """Every *.cif in the archive, in its order; see `zip_stream`."""
+    return zip_stream(path, str(path), ArchiveLimits())
+
+
+def zip_stream(file: Path | BinaryIO, name: str, limits: ArchiveLimits) -> SourceStream:
+    """Every *.cif in an archive, in its order. Nothing is written to the disk.
 
     Members that are too large, encrypted or damaged are problems; what an archive claims of a
     member's size is not believed.
@@ -58,32 +70,34 @@ def open_zip(path: Path) -> SourceStream:
         LibraryError: the file is no zip archive, holds no CIF, or holds too many members.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise LibraryError(f"{path}: not a readable zip archive ({error}); make it anew") from None
-    if len(members) > MAX_ZIP_MEMBERS:
+        raise LibraryError(f"{name}: not a readable zip archive ({error}); make it anew") from None
+    if len(members) > limits.members:
         raise LibraryError(
-            f"{path}: {len(members)} members are more than {MAX_ZIP_MEMBERS}; split the archive"
+            f"{name}: {len(members)} members are more than {limits.members}; split the archive"
         )
     wanted = [m for m in members if m.filename.lower().endswith(".cif") and not _hidden(m)]
     if not wanted:
-        raise LibraryError(f"{path}: no *.cif in this archive; check the file")
-    return SourceStream(str(path), _members(path, wanted), len(wanted))
+        raise LibraryError(f"{name}: no *.cif in this archive; check the file")
+    return SourceStream(name, _members(file, PurePath(name).name, wanted, limits), len(wanted))
 
 
 def _hidden(member: zipfile.ZipInfo) -> bool:
     return member.filename.rsplit("/", 1)[-1].startswith(".") or "__MACOSX" in member.filename
 
 
-def _members(path: Path, members: list[zipfile.ZipInfo]) -> Iterator[Record | Problem]:
-    budget = MAX_ZIP_BYTES
-    with zipfile.ZipFile(path) as archive:
+def _members(
+    file: Path | BinaryIO, name: str, members: list[zipfile.ZipInfo], limits: ArchiveLimits
+) -> Iterator[Record | Problem]:
+    budget = limits.bytes
+    with zipfile.ZipFile(file) as archive:
         for member in members:
-            where = f"{path.name}/{member.filename}"
+            where = f"{name}/{member.filename}"
             try:
-                with archive.open(member) as file:
-                    content = file.read(min(MAX_MEMBER_BYTES, budget) + 1)
+                with archive.open(member) as opened:
+                    content = opened.read(min(limits.member_bytes, budget) + 1)
             except (
                 zipfile.BadZipFile,
                 zlib.error,
@@ -95,12 +109,17 @@ def _members(path: Path, members: list[zipfile.ZipInfo]) -> Iterator[Record | Pr
                 yield Problem(where, 0, f"cannot be unpacked ({error}); make the archive anew")
                 continue
             if len(content) > budget:
-                limit = MAX_ZIP_BYTES // 2**30
-                yield Problem(where, 0, f"the archive unpacks to over {limit} GiB; split it")
+                yield Problem(
+                    where, 0, f"the archive unpacks to over {_size(limits.bytes)}; split it"
+                )
                 return
             budget -= len(content)
-            if len(content) > MAX_MEMBER_BYTES:
-                limit = MAX_MEMBER_BYTES // 2**20
-                yield Problem(where, 0, f"unpacks to over {limit} MiB, too large for a CIF")
+            if len(content) > limits.member_bytes:
+                limit = _size(limits.member_bytes)
+                yield Problem(where, 0, f"unpacks to over {limit}, too large for a CIF")
                 continue
             yield from read_cif_text(decode(content), where)
+
+
+def _size(size: int) -> str:
+    return f"{size // 2**30} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,14 +34,9 @@ def similar(
     opened = open_library(library)
     found = find(opened, record.crystal, top=top)
     if json:
-        path, version, entries = str(opened.path), opened.version, len(opened)
-        emit(
-            {
-                "query": {"file": cif, "names": list(record.names)},
-                "library": {"path": path, "version": version, "entries": entries},
-                "entries": [_document(one) for one in found],
-            }
-        )
+        from service.answer import similar_answer
+
+        emit(similar_answer(cif, record.names, opened, found))
     else:
         show(_table(found))
 
@@ -67,24 +62,6 @@ def _crystal(cif: str) -> Record:
             return block
         problems.append(str(block))
     raise CrystalError(problems[0] if problems else f"{cif}: holds no crystal; give a CIF with one")
-
-
-def _document(one: SimilarEntry) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    a, b, c, alpha, beta, gamma = one.entry.crystal.cell
-    return {
-        "rank": one.rank,
-        "id": one.entry.id,
-        "names": list(one.entry.names),
-        "formula": one.entry.formula,
-        "space_group": one.entry.space_group,
-        "cell": {"a": a, "b": b, "c": c, "alpha": alpha, "beta": beta, "gamma": gamma},
-        "source": [asdict(source) for source in one.entry.sources],
-        "similarity": one.similarity,
-        "same_crystal": one.same_crystal,
-        "strain_percent": one.strain_percent,
-    }
 
 
 def _table(found: tuple[SimilarEntry, ...]) -> Table:

@@ -5,6 +5,7 @@ import pytest
 
 from data.errors import PatternError
 from data.radiation import Radiation
+from data.reading import read_pattern, read_pattern_bytes
 from data.reading.gsas import read_gsas
 from data.reading.scan import Scan
 from tests.data.pattern_files import COUNTS, ESD, GSAS_FXYE, GSAS_STD, X, in_rows
@@ -150,3 +151,15 @@ def test_useless_instrument_parameters_state_nothing(text: str, tmp_path: Path) 
 def test_what_cannot_be_read_is_refused(text: str, reason: str) -> None:
     with pytest.raises(PatternError, match=reason):
         read_gsas(text, NOWHERE)
+
+
+def test_content_without_a_place_looks_at_no_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sample.prm").write_text("INS  1 ICONS  0.4596  0.0 0.0 0 0.0 0 0.0\n")
+    (tmp_path / "sample.gsa").write_text(GSAS_STD)
+    assert read_pattern("sample.gsa").wavelength_source == "stated"
+    read = read_pattern_bytes(GSAS_STD.encode(), "sample.gsa")
+    assert read.wavelength_source == "assumed"
+    assert read.name == "sample.gsa"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import zipfile
 from collections.abc import Iterator
@@ -14,17 +15,25 @@ from hypothesis import strategies as st
 
 from data.errors import LibraryError
 from data.record import Problem, Record, Source
-from data.sources import files as file_sources
 from data.sources import open_source
+from data.sources.files import ArchiveLimits, zip_stream
 from data.sources.packed import write_packed
 from tests.crystals import OLIVINE, QUARTZ
 from tests.data.cif_texts import CAESIUM_CHLORIDE, HALITE, WITHOUT_ATOMS
 
 
 def read(source: Path | str) -> tuple[list[Record], list[Problem]]:
-    items = list(open_source(str(source)))
-    records = [item for item in items if isinstance(item, Record)]
-    return records, [item for item in items if isinstance(item, Problem)]
+    return parted(open_source(str(source)))
+
+
+def unpack(path: Path, limits: ArchiveLimits) -> tuple[list[Record], list[Problem]]:
+    return parted(zip_stream(io.BytesIO(path.read_bytes()), path.name, limits))
+
+
+def parted(items: Iterator[Record | Problem]) -> tuple[list[Record], list[Problem]]:
+    both = list(items)
+    records = [item for item in both if isinstance(item, Record)]
+    return records, [item for item in both if isinstance(item, Problem)]
 
 
 def write_csv(path: Path, columns: list[str], rows: list[list[str]]) -> Path:
@@ -110,33 +119,24 @@ class TestZip:
         assert len(read(path)[0]) == 2
         assert sorted(p.name for p in tmp_path.rglob("*")) == ["a.zip", "inside"]
 
-    def test_a_member_that_swells_is_left_out(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(file_sources, "MAX_MEMBER_BYTES", 10_000)
+    def test_a_member_that_swells_is_left_out(self, tmp_path: Path) -> None:
         path = write_zip(
             tmp_path / "a.zip", {"bomb.cif": HALITE + "#" * 100_000, "good.cif": HALITE}
         )
-        records, problems = read(path)
+        records, problems = unpack(path, ArchiveLimits(member_bytes=10_000))
         assert len(records) == 1
         assert problems[0].where == "a.zip/bomb.cif"
         assert "too large" in problems[0].reason
 
-    def test_an_archive_that_swells_ends_there(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(file_sources, "MAX_ZIP_BYTES", len(HALITE) + 10)
+    def test_an_archive_that_swells_ends_there(self, tmp_path: Path) -> None:
         path = write_zip(tmp_path / "a.zip", {f"{i}.cif": HALITE for i in range(3)})
-        records, problems = read(path)
+        records, problems = unpack(path, ArchiveLimits(bytes=len(HALITE) + 10))
         assert len(records) == len(problems) == 1
 
-    def test_too_many_members_are_refused(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(file_sources, "MAX_ZIP_MEMBERS", 2)
+    def test_too_many_members_are_refused(self, tmp_path: Path) -> None:
         path = write_zip(tmp_path / "a.zip", {f"{i}.cif": HALITE for i in range(3)})
         with pytest.raises(LibraryError, match="3 members are more than 2"):
-            open_source(str(path))
+            unpack(path, ArchiveLimits(members=2))
 
     def test_a_damaged_member_is_a_problem(self, tmp_path: Path) -> None:
         path = write_zip(tmp_path / "a.zip", {"bad.cif": HALITE, "good.cif": HALITE})

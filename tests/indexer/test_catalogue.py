@@ -40,6 +40,10 @@ def facts(entries: list[dict[str, float]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema)
 
 
+def no_sources() -> pa.Table:
+    raise AssertionError("sources are read only when asked about")
+
+
 def passes(entry: dict[str, float], filters: Filters) -> bool:
     heavy = {element: amount for element, amount in entry.items() if element != "H"}
     foreign = sum(amount for element, amount in heavy.items() if element not in filters.elements)
@@ -55,14 +59,14 @@ def test_elements_are_as_in_a_plain_loop(
 ) -> None:
     filters = Filters(only, require, exclude)
     expected = [row for row, entry in enumerate(entries) if passes(entry, filters)]
-    assert Catalogue(facts(entries)).select(filters).tolist() == expected
+    assert Catalogue(facts(entries), no_sources).select(filters).tolist() == expected
 
 
 def test_traces_and_hydrogen_do_not_count() -> None:
     gypsum = {"Ca": 1.0, "S": 1.0, "O": 6.0, "H": 4.0}
     traced = {"Pb": 0.98, "Fe": 0.02, "S": 1.0, "O": 4.0}
     mixed = {"Pb": 0.5, "Fe": 0.5, "S": 1.0, "O": 4.0}
-    catalogue = Catalogue(facts([gypsum, traced, mixed]))
+    catalogue = Catalogue(facts([gypsum, traced, mixed]), no_sources)
     assert catalogue.select(Filters("Ca,S,O")).tolist() == [0]
     assert catalogue.select(Filters("Pb S O")).tolist() == [1]
     assert catalogue.select(Filters(exclude=["H"])).tolist() == [1, 2]
@@ -95,6 +99,16 @@ def test_ranges_include_their_ends(library: Library) -> None:
     assert len(library.select(Filters(volume_angstrom3=(volume, volume)))) == 1
     heavy = library.select(Filters(density_g_cm3=(5.0, None)))
     assert {library.entry(row).names[0] for row in heavy} == {"baddeleyite"}
+
+
+def test_sources_and_names_are_found_in_whatever_case(library: Library) -> None:
+    assert len(library.select(Filters(source="TOY"))) == len(library)
+    assert len(library.select(Filters(source="to"))) == 0
+    found = library.select(Filters(text="Rutil", elements="Ti,O"))
+    assert {library.entry(row).names for row in found} == {("rutile",)}
+    (one,) = library.select(Filters(text="rutile 1.0000 0"))
+    assert library.entry(int(one)).sources[0].identifier == "rutile 1.0000 0"
+    assert len(library.select(Filters(text="' OR true --"))) == 0
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ def test_help_imports_nothing_heavy() -> None:
         "import service.cli\n"
         "try: service.cli.main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'rich', 'pydantic', 'numba', 'scipy', 'torch', 'lance', 'pyarrow'}\n"
+        "heavy = {'numpy', 'rich', 'pydantic', 'numba', 'scipy', 'torch', 'lance', 'pyarrow',"
+        " 'fastapi', 'uvicorn', 'sqlite3'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -36,7 +36,7 @@ def test_commands_in_the_guide_exist() -> None:
     assert len(lines) > 10
     for line in lines:
         words = line.partition("#")[0].split()[1:]
-        verbs = words[: 2 if words[0] in {"library", "bench", "train"} else 1]
+        verbs = words[: 2 if words[0] in {"library", "bench", "train", "keys"} else 1]
         result = CliRunner().invoke(app, [*verbs, "--help"])
         assert result.exit_code == 0, line
         options = {word for word in words if word.startswith("--")}

@@ -15,7 +15,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
 def names(requirements: list[str]) -> set[str]:
-    return {re.split(r"[^\w.-]", one)[0].lower() for one in requirements}
+    return {normal(re.split(r"[^\w.-]", one)[0]) for one in requirements}
+
+
+def normal(name: str) -> str:
+    return name.lower().replace("_", "-")
 
 
 def imported() -> set[str]:
@@ -39,6 +43,7 @@ def test_every_import_is_declared() -> None:
             *extras["train"],
             *extras["relax"],
             *extras["ligands"],
+            *extras["service"],
             *extras["dev"],
         ]
     )
@@ -46,7 +51,7 @@ def test_every_import_is_declared() -> None:
     missing = {
         module
         for module in imported()
-        if not declared & {name.lower() for name in providers.get(module, [module])}
+        if not declared & {normal(name) for name in providers.get(module, [module])}
     }
     assert missing == set()
 
@@ -54,5 +59,5 @@ def test_every_import_is_declared() -> None:
 def test_every_requirement_is_used() -> None:
     modules = imported()
     providers = packages_distributions()
-    used = {name.lower() for module in modules for name in providers.get(module, [])}
+    used = {normal(name) for module in modules for name in providers.get(module, [])}
     assert names(PROJECT["dependencies"]) - used == set()

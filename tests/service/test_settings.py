@@ -40,3 +40,17 @@ def test_a_variable_that_means_nothing_is_named(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("BRAGGLE_DEBUG", "perhaps")
     with pytest.raises(BraggleError, match="BRAGGLE_DEBUG='perhaps' is not understood"):
         Settings.load()
+
+
+def test_the_service_has_variables_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAGGLE_SERVE_MAX_BODY_MB", "1.5")
+    monkeypatch.setenv("BRAGGLE_SERVE_PORT", "0")
+    serve = Settings.load().serve
+    assert (serve.max_body_mb, serve.port, serve.host) == (1.5, 0, "127.0.0.1")
+    monkeypatch.setenv("BRAGGLE_SERVE_PORT", "many")
+    with pytest.raises(BraggleError, match="BRAGGLE_SERVE_PORT='many' is not understood"):
+        Settings.load()
+    monkeypatch.setenv("BRAGGLE_SERVE_PORT", "0")
+    monkeypatch.setenv("BRAGGLE_SERVE_PROT", "1")
+    with pytest.raises(BraggleError, match="BRAGGLE_SERVE_PROT='1' is not understood"):
+        Settings.load()

@@ -60,6 +60,14 @@ def test_planted_families_are_the_templates(planted_library: Path) -> None:
     assert library.templates[1].classes == ("metal", *["non-metal"] * 6)
 
 
+def test_a_template_goes_with_the_members_it_needs(copied: Path) -> None:
+    before = Library.open(copied)
+    calcite = next(one for one in before.templates if one.interval == 294)
+    after = before.remove(calcite.members[:1])
+    assert without_ids(after) == {(kind, "rutile", 5) for kind in KINDS}
+    assert after.verify().ok
+
+
 def test_they_are_the_same_in_whatever_order_the_library_is_built(
     planted_library: Path, tmp_path: Path
 ) -> None:

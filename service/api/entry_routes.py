@@ -1,0 +1,215 @@
+"""The library: what it holds, and changes to it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response
+
+from data.cif import write_cif
+from data.errors import QueryError
+from indexer.entry import Entry
+from service.answer import entry_answer
+from service.api.bodies import FORM, body_schema, content_type, read_cif, read_form
+from service.api.clients import Client, needs
+from service.api.job_routes import accepted
+from service.api.parsing import columns, simulate
+from service.api.problems import ProblemError
+from service.api.queries import Options, PageOptions, SimulateOptions
+from service.api.served import Opened
+from service.api.services import Document, opened_for, services_of
+from service.templates.listing import answer as templates_answer
+from service.templates.listing import list_templates
+
+router = APIRouter(prefix="/v1", tags=["library"])
+
+Read = Annotated[Client, Depends(needs("read"))]
+EntryId = Annotated[str, Path(pattern="^[0-9a-f]{20}$", description="20 hexadecimal digits")]
+CIF_TYPE = "chemical/x-cif"
+
+
+@router.get("/entries")
+async def entries(
+    request: Request, page: Annotated[PageOptions, Query()], _client: Read
+) -> Response:
+    """Entries that pass filters, in the library's order, a page at a time."""
+    opened = opened_for(request)
+    return Document(await run_in_threadpool(_page, opened, page))
+
+
+@router.get("/entries/{entry_id}.cif", response_class=PlainTextResponse)
+async def entry_cif(request: Request, entry_id: EntryId, _client: Read) -> Response:
+    """One entry as a CIF."""
+    entry = await run_in_threadpool(_entry, opened_for(request), entry_id)
+    text = write_cif(entry.crystal, name=f"{entry.formula}-{entry.id}")
+    return Response(text, media_type=CIF_TYPE)
+
+
+@router.get("/entries/{entry_id}.xy", response_class=PlainTextResponse)
+async def entry_pattern(
+    request: Request,
+    entry_id: EntryId,
+    options: Annotated[SimulateOptions, Query()],
+    _client: Read,
+) -> Response:
+    """The simulated powder pattern of one entry, as text in two columns: 2θ and counts."""
+    wanted = options.simulation(services_of(request).settings.max_points)
+    opened = opened_for(request)
+
+    def pattern() -> str:
+        return columns(simulate(_entry(opened, entry_id).crystal, wanted, entry_id))
+
+    return PlainTextResponse(await services_of(request).searches.run(pattern))
+
+
+@router.get("/entries/{entry_id}")
+async def entry(request: Request, entry_id: EntryId, _client: Read) -> Response:
+    """One entry; with `.cif` behind its id as a CIF, with `.xy` as a simulated pattern."""
+    opened = opened_for(request)
+    found = await run_in_threadpool(_entry, opened, entry_id)
+    crystal = found.crystal
+    details = {
+        "elements": list(found.elements),
+        "space_group_number": found.space_group_number,
+        "density_g_cm3": found.density_g_cm3,
+        "volume_angstrom3": crystal.volume_angstrom3,
+        "atoms": [
+            {
+                "element": symbol,
+                "occupancy": occupancy,
+                "fractional": place,
+            }
+            for symbol, occupancy, place in zip(
+                crystal.species,
+                crystal.occupancies.tolist(),
+                crystal.fractional.tolist(),
+                strict=True,
+            )
+        ],
+    }
+    return Document({**entry_answer(found), **details, "library": _library(opened)})
+
+
+@router.post("/entries", status_code=202, openapi_extra=body_schema(Options, None, many=True))
+async def add_entries(
+    request: Request, client: Annotated[Client, Depends(needs("write"))]
+) -> Response:
+    """Add the crystals of CIFs, or of zip archives of CIFs: a job."""
+    if content_type(request) == FORM:
+        settings = services_of(request).settings
+        options, uploads = await read_form(request, Options, settings.max_files)
+    else:
+        options, upload = await read_cif(request, Options)
+        uploads = (upload,)
+    return await accepted(request, client, "add", options, uploads)
+
+
+@router.delete("/entries/{entry_id}", status_code=202)
+async def remove_entry(
+    request: Request, entry_id: EntryId, client: Annotated[Client, Depends(needs("admin"))]
+) -> Response:
+    """Take an entry out of the library: a job."""
+    opened = opened_for(request)
+    await run_in_threadpool(_row, opened, entry_id)
+    return await accepted(request, client, "remove", RemoveOptions(id=entry_id), ())
+
+
+@router.get("/templates")
+async def templates(
+    request: Request,
+    _client: Read,
+    kind: Literal["global", "local"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+) -> Response:
+    """Templates with most members; the document of `braggle library templates --json`."""
+    opened = opened_for(request)
+
+    def listed() -> dict[str, Any]:
+        return templates_answer(list_templates(opened.library, kind=kind, most=limit))
+
+    return Document(opened.without_paths(await run_in_threadpool(listed)))
+
+
+@router.get("/library")
+async def library(request: Request, _client: Read) -> Response:
+    """The library at a glance; the document of `braggle library info --json`."""
+    opened = opened_for(request)
+    return Document(await run_in_threadpool(lambda: opened.info))
+
+
+class RemoveOptions(Options):
+    """Which entry goes."""
+
+    id: str
+
+
+def _page(opened: Opened, page: PageOptions) -> dict[str, Any]:
+    library, filters = opened.library, page.filters()
+    rows = library.select(filters)
+    first = 0
+    if page.cursor is not None:
+        first = int(rows.searchsorted(_row_after(opened, page.cursor)))
+    shown = rows[first : first + page.limit]
+    found = library.entries(shown)
+    more = first + page.limit < len(rows)
+    return {
+        "library": _library(opened),
+        "total": len(rows),
+        "entries": [entry_answer(one) for one in found],
+        "next_cursor": _cursor(found[-1].id) if more else None,
+    }
+
+
+def _cursor(last_id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps({"after": last_id}).encode()).decode()
+
+
+def _row_after(opened: Opened, cursor: str) -> int:
+    """The first row of the page that a cursor begins: behind the last entry of the one before."""
+    try:
+        last = str(json.loads(base64.urlsafe_b64decode(cursor))["after"])
+    except (binascii.Error, ValueError, KeyError, TypeError):
+        raise ProblemError(
+            "bad-value",
+            "cursor: this is none; give the `next_cursor` of the page before, or leave it out",
+            field="cursor",
+        ) from None
+    try:
+        return opened.library.row(last) + 1
+    except QueryError:
+        raise ProblemError(
+            "cursor-gone",
+            "cursor: the entry that the page before ended with is no longer in the library; "
+            "begin again without a cursor",
+            field="cursor",
+        ) from None
+
+
+def _row(opened: Opened, entry_id: str) -> int:
+    try:
+        return opened.library.row(entry_id)
+    except QueryError:
+        raise ProblemError(
+            "not-found",
+            f"no entry has the id {entry_id}; /v1/entries lists those there are",
+            field="entry_id",
+        ) from None
+
+
+def _entry(opened: Opened, entry_id: str) -> Entry:
+    return opened.library.entry(_row(opened, entry_id))
+
+
+def _library(opened: Opened) -> dict[str, Any]:
+    library = opened.library
+    return {
+        "path": library.path.name,
+        "version": library.version,
+        "entries": len(library),
+        "channels": [stamp.id for stamp in library.channels],
+    }

@@ -1,0 +1,192 @@
+"""Jobs: long work that is asked for, watched, fetched and cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from service.api.asked import asked_of
+from service.api.bodies import FORM, Upload, content_type, form_schema, read_form
+from service.api.clients import Client, needs
+from service.api.problems import ProblemError
+from service.api.queries import GenerateOptions
+from service.api.services import Document, services_of
+from service.jobs.store import Job, KeyReusedError, Limits, TooManyJobsError
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+Read = Annotated[Client, Depends(needs("read"))]
+LOOK_S = 0.25
+MOST_KEY = 255
+
+
+@router.post("/generate", status_code=202, openapi_extra=form_schema(GenerateOptions, many=False))
+async def generate(request: Request, client: Read) -> Response:
+    """Propose structures for a pattern that nothing known explains: a job."""
+    if content_type(request) != FORM:
+        raise ProblemError("wrong-content-type", f"generate takes a form with a file; send {FORM}")
+    options, uploads = await read_form(request, GenerateOptions, 1)
+    await run_in_threadpool(asked_of, options)
+    return await accepted(request, client, "generate", options, uploads)
+
+
+@router.get("/jobs")
+async def jobs(request: Request, client: Read) -> Response:
+    """Your jobs, last made first; with the scope admin those of everyone."""
+    store = services_of(request).jobs
+    mine = None if "admin" in client.scopes else client.id
+    found = await run_in_threadpool(store.all, mine)
+    return Document({"jobs": [job_answer(job) for job in found]})
+
+
+@router.get("/jobs/{job_id}")
+async def job(request: Request, job_id: str, client: Read) -> Response:
+    """Where a job stands."""
+    return Document(job_answer(await _found(request, job_id, client)))
+
+
+@router.get("/jobs/{job_id}/result")
+async def result(request: Request, job_id: str, client: Read) -> Response:
+    """What a job ended with."""
+    found = await _found(request, job_id, client)
+    if found.state == "succeeded":
+        said = await run_in_threadpool(services_of(request).jobs.result, job_id)
+        return Response(said or "null", media_type="application/json")
+    why = {
+        "failed": "has failed; its `problem` says why",
+        "cancelled": "was cancelled; ask again",
+    }.get(found.state, f"is {found.state}; wait until it has succeeded")
+    raise ProblemError("not-ready", f"the job {why}")
+
+
+async def _watched(request: Request, job_id: str, client: Read) -> Job:
+    return await _found(request, job_id, client)
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def events(
+    request: Request,
+    job: Annotated[Job, Depends(_watched)],
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> AsyncIterator[ServerSentEvent]:
+    """A job's progress as server-sent events: `progress`, and at last `end`.
+
+    Each holds the document of the job. The stream ends with the job, or when the service stops;
+    a client that comes again with `Last-Event-ID` gets what is new.
+    """
+    services = services_of(request)
+    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
+    now: Job | None = job
+    while now is not None:
+        if now.revision > seen or now.has_ended:
+            seen = now.revision
+            kind = "end" if now.has_ended else "progress"
+            yield ServerSentEvent(data=job_answer(now), event=kind, id=str(seen), retry=2000)
+        if now.has_ended or services.closing.is_set():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await services.closing.wait()
+        now = await run_in_threadpool(services.jobs.get, job.id)
+
+
+@router.delete("/jobs/{job_id}", status_code=202)
+async def cancel(request: Request, job_id: str, client: Read) -> Response:
+    """Cancel a job that waits or runs, and forget one that has ended."""
+    services = services_of(request)
+    found = await _found(request, job_id, client)
+    if found.has_ended:
+        await run_in_threadpool(services.jobs.delete, job_id)
+        return Response(status_code=204)
+    asked = await run_in_threadpool(services.jobs.cancel, job_id)
+    services.supervisor.wake()
+    return Document(job_answer(asked or found), 202)
+
+
+async def accepted(
+    request: Request,
+    client: Client,
+    kind: str,
+    options: BaseModel,
+    uploads: Sequence[Upload],
+) -> Response:
+    """Make a job, and say where it is.
+
+    Raises:
+        ProblemError: there are too many, or the idempotency key came with another request.
+    """
+    services = services_of(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= MOST_KEY:
+        raise ProblemError(
+            "bad-value",
+            f"Idempotency-Key: {len(key)} characters; give 1 to {MOST_KEY}",
+            field="Idempotency-Key",
+        )
+    settings = services.settings
+    try:
+        made, is_new = await run_in_threadpool(
+            services.jobs.submit,
+            kind,
+            client.id,
+            options.model_dump(mode="json"),
+            uploads,
+            limits=Limits(settings.jobs_per_client, settings.jobs_waiting),
+            idempotency_key=key,
+        )
+    except TooManyJobsError as error:
+        raise ProblemError("too-many-jobs", str(error), retry_after_s=30) from None
+    except KeyReusedError as error:
+        raise ProblemError("key-used-differently", str(error), field="Idempotency-Key") from None
+    services.supervisor.wake()
+    answer = Document(job_answer(made), 202, headers={"Location": f"/v1/jobs/{made.id}"})
+    if not is_new:
+        answer.headers["Idempotency-Replayed"] = "true"
+    return answer
+
+
+def job_answer(job: Job) -> dict[str, Any]:
+    """Where a job stands. Times in UTC, ISO 8601."""
+    place = f"/v1/jobs/{job.id}"
+    document: dict[str, Any] = {
+        "id": job.id,
+        "kind": job.kind,
+        "state": job.state,
+        "stopping": job.cancel_asked_at is not None and not job.has_ended,
+        "created_at": _time(job.created_at),
+        "started_at": _time(job.started_at),
+        "ended_at": _time(job.ended_at),
+        "progress": {"done": job.done, "total": job.total, "stage": job.stage},
+        "links": {"self": place, "events": f"{place}/events", "result": f"{place}/result"},
+    }
+    if job.problem is not None:
+        document["problem"] = job.problem
+    return document
+
+
+async def _found(request: Request, job_id: str, client: Client) -> Job:
+    found = await run_in_threadpool(services_of(request).jobs.get, job_id)
+    # Whose it is not learns no more than that there is none.
+    if found is None or not (found.client == client.id or "admin" in client.scopes):
+        raise ProblemError(
+            "not-found",
+            f"there is no job {job_id[:40]}; it may have been deleted, as jobs are some time after "
+            "they end; /v1/jobs lists those there are",
+            field="job_id",
+        )
+    return found
+
+
+def _time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,210 @@
+"""The library that is served: one version at a time, until the next is published."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from data.errors import BraggleError, LibraryError
+from indexer.library import Library
+from indexer.publishing import CURRENT
+from search.searcher import FUSED, Searcher
+from service.answer import without_path
+from service.api.logs import log
+from service.api.metrics import Metrics
+from service.api.problems import ProblemError
+from service.batch import cores, fit_alone, threads_may_share
+
+T = TypeVar("T")
+
+
+class Opened:
+    """One version of the library with what answers from it. It stays whole while it is held."""
+
+    def __init__(self, library: Library) -> None:
+        self.library = library
+        self.searcher = Searcher(library)
+
+    @classmethod
+    def at(cls, path: Path) -> Opened:
+        """The version that is published now.
+
+        Raises:
+            LibraryError: there is none, or it is damaged.
+        """
+        return cls(Library.open(path))
+
+    def warm(self) -> None:
+        """Read what the first look-up would otherwise wait for."""
+        _ = self.searcher.sticks
+        for channel in FUSED:
+            if channel in self.searcher.channels:
+                self.library.vectors(channel)
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """The library at a glance, as `braggle library info --json` says it."""
+        facts: dict[str, Any] = self.without_paths(asdict(self.library.info()))
+        return facts
+
+    def without_paths(self, document: Any) -> Any:  # noqa: ANN401 - any JSON document
+        """A document in which the library is called by its name: its place is nobody's business."""
+        return without_path(document, self.library.path)
+
+
+class Served:
+    """Holds the version that new requests get, and looks for the next."""
+
+    def __init__(self, path: Path, metrics: Metrics) -> None:
+        """Nothing is read before `start`."""
+        self.path = path
+        self.current: Opened | None = None
+        self.is_warm = False
+        self._metrics = metrics
+        self._seen: tuple[int, ...] = ()
+
+    def start(self) -> None:
+        """Open what is published.
+
+        Raises:
+            LibraryError: there is nothing, or it is damaged.
+        """
+        self._seen = self._stamp()
+        self._take(Opened.at(self.path))
+
+    def warm(self) -> None:
+        """Read ahead; a library that cannot be read so far says why when it is searched."""
+        try:
+            if self.current is not None:
+                self.current.warm()
+        except BraggleError:
+            log.exception("the library cannot be read ahead")
+        self.is_warm = True
+
+    async def follow(self, every_s: float) -> None:
+        """Take up each version that is published from now on, until cancelled.
+
+        A version that cannot be read is left out, and the one before goes on.
+        """
+        while True:
+            await asyncio.sleep(every_s)
+            stamp = self._stamp()
+            if stamp == self._seen:
+                continue
+            self._seen = stamp
+            await asyncio.to_thread(self.reload)
+
+    def reload(self) -> None:
+        """Take up what is published now, once it is read; requests that run keep theirs."""
+        try:
+            opened = Opened.at(self.path)
+            opened.warm()
+        except Exception:  # noqa: BLE001 - whatever is wrong with the new one, the old one serves
+            self._metrics.library_reloads.labels("failed").inc()
+            log.exception("the new version of the library cannot be read; the one before stays")
+            return
+        self._take(opened)
+        self._metrics.library_reloads.labels("taken up").inc()
+        log.info("library", extra={"data": {"version": opened.library.version}})
+
+    def _take(self, opened: Opened) -> None:
+        self.current = opened
+        self._metrics.library_version.set(opened.library.version)
+        self._metrics.library_entries.set(len(opened.library))
+
+    def _stamp(self) -> tuple[int, ...]:
+        """Changes when something is published: `CURRENT` is replaced as a whole."""
+        try:
+            status = (self.path / CURRENT).stat()
+        except OSError:
+            return ()
+        return (status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+def opened_of(opened: Opened | None) -> Opened:
+    """What a request works on.
+
+    Raises:
+        LibraryError: nothing is open yet.
+    """
+    if opened is None:
+        raise LibraryError("no library is open yet; try again soon")
+    return opened
+
+
+class Searches:
+    """Look-ups in threads, a few at a time: their compiled code lets the event loop work."""
+
+    def __init__(self, at_once: int, most_waiting: int, timeout_s: float, metrics: Metrics) -> None:
+        """Start no thread yet.
+
+        Args:
+            at_once: look-ups at a time; 0 for one a core.
+            most_waiting: beyond those that run; more are refused.
+            timeout_s: how long a request waits for one, its turn included.
+            metrics: what counts them.
+        """
+        count = at_once or cores()
+        initializer = fit_alone if count > 1 else None
+        self._pool = ThreadPoolExecutor(count, "search", initializer=initializer)
+        self._most = count + most_waiting
+        self._timeout_s = timeout_s
+        self._metrics = metrics
+        self._now = 0
+        self._counting = threading.Lock()
+        # numba's own thread layer, its last resort, must not be entered twice at a time.
+        self._alone = threading.Lock()
+
+    async def run(self, search: Callable[[], T]) -> T:
+        """The result of a look-up.
+
+        Raises:
+            ProblemError: too many wait, or it takes too long. One that runs is not stopped, and
+                keeps its place until it has ended.
+        """
+        if self._now >= self._most:
+            raise ProblemError(
+                "busy", f"{self._now} look-ups run or wait; try again soon", retry_after_s=2
+            )
+        self._count(+1)
+        future = self._pool.submit(self._one, search)
+        future.add_done_callback(lambda _: self._count(-1))
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await asyncio.shield(_heard(future))
+        except TimeoutError:
+            future.cancel()  # where it has not begun
+            raise ProblemError(
+                "busy",
+                f"the look-up did not end within {self._timeout_s:g} s; ask for less (fewer "
+                "phases, more filters), or try again when the service has less to do",
+                retry_after_s=self._timeout_s,
+            ) from None
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _one(self, search: Callable[[], T]) -> T:
+        if threads_may_share():
+            return search()
+        with self._alone:
+            return search()
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._now += change
+            self._metrics.searches.set(self._now)
+
+
+def _heard(future: Future[T]) -> asyncio.Future[T]:
+    """A future to wait for, whose error is nobody's loss when nobody waits any more."""
+    wrapped = asyncio.wrap_future(future)
+    wrapped.add_done_callback(lambda one: one.cancelled() or one.exception())
+    return wrapped

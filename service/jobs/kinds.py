@@ -1,0 +1,193 @@
+"""The kinds of jobs: options and files in, a JSON document out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from data.cif import read_cif_text, write_cif
+from data.cif_document import decode
+from data.errors import BraggleError, LibraryError
+from data.reading.content import is_zip
+from data.record import Problem, Record
+from data.sources.files import ArchiveLimits, zip_stream
+from generator.solver import Solver
+from indexer.library import Library
+from search.result import LookupResult
+from search.searcher import Searcher
+from service.api.asked import asked_of
+from service.api.parsing import parse_pattern
+from service.api.queries import GenerateOptions, SearchOptions
+from service.batch import Outcome, look_up_all
+from service.proposals import solution_answer
+from service.settings import ServeSettings
+
+Report = Callable[[int, int | None, str], None]
+"""Called with how many are done, of how many, and the stage; raises where the job is to stop."""
+
+File = tuple[str, bytes]
+"""Label and content."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job is done with.
+
+    Attributes:
+        library: folder of the library.
+        settings: limits.
+        options: of the job.
+        files: that were uploaded.
+        report: takes progress.
+    """
+
+    library: Path
+    settings: ServeSettings
+    options: Mapping[str, Any]
+    files: Sequence[File]
+    report: Report
+
+
+def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
+    """Look several patterns up; the list of documents of `braggle search --json`."""
+    options = SearchOptions.model_validate(work.options)
+    filters, radiation = options.filters(), options.radiation()
+    searcher = Searcher(Library.open(work.library))
+
+    def look_up(number: str) -> LookupResult:
+        label, content = work.files[int(number)]
+        pattern = parse_pattern(content, label, radiation, work.settings.max_points)
+        return searcher.lookup(
+            pattern,
+            filters=filters,
+            top=options.top,
+            first_stage=options.first_stage,
+            phases=options.phases,
+            overlays=0,
+        )
+
+    documents = []
+    numbers = [str(number) for number in range(len(work.files))]
+    work.report(0, len(numbers), "patterns")
+    for number, outcome in enumerate(look_up_all(look_up, numbers)):
+        named = replace(outcome, file=work.files[number][0])
+        documents.append(_unexpected_hidden(named).document)
+        work.report(number + 1, len(numbers), "patterns")
+    return documents
+
+
+def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
+    """Propose structures; the document of `braggle generate --json`, with the CIFs' texts in it."""
+    options = GenerateOptions.model_validate(work.options)
+    asked = asked_of(options)
+    ((label, content),) = work.files
+    measured = parse_pattern(content, label, asked.radiation, work.settings.max_points)
+    solution = Solver(Library.open(work.library)).solve(
+        measured,
+        asked.composition,
+        ligands=asked.ligands,
+        cell=asked.cell,
+        space_group=asked.space_group,
+        formula_units=options.formula_units,
+        engines=options.engines,
+        samples=options.samples,
+        templates=options.templates,
+        without=asked.without,
+        refine=options.refine,
+        relax=options.relax,
+        time_limit_s=options.time_limit,
+        progress=work.report,
+    )
+    cifs = {
+        one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
+        for one in solution.proposals
+    }
+    return solution_answer(solution, cifs)
+
+
+def add(work: Work) -> Any:  # noqa: ANN401 - a JSON document
+    """Add crystals to the library; the document of `braggle library add --json`."""
+    stream = _Records(work.files, work.settings)
+    changed = Library.open(work.library).add(
+        stream,
+        progress=work.report,
+        workers=1,  # a worker has no processes of its own
+    )
+    change = changed.change
+    if change is None:
+        raise ValueError(f"{changed.path=} was not changed")
+    if change.problems and not change.added + change.merged + change.known:
+        raise BraggleError(f"nothing was added: {change.problems[0]}")
+    return {**_library(changed), **asdict(change)}
+
+
+def remove(work: Work) -> Any:  # noqa: ANN401 - a JSON document
+    """Take an entry out of the library."""
+    before = Library.open(work.library)
+    after = before.remove([work.options["id"]], progress=work.report)
+    return {**_library(after), "removed": len(before) - len(after)}
+
+
+KINDS: Mapping[str, Callable[[Work], Any]] = {
+    "search": search,
+    "generate": generate,
+    "add": add,
+    "remove": remove,
+}
+
+
+class _Records:
+    """The crystals of CIFs and archives, one after the other."""
+
+    def __init__(self, files: Sequence[File], settings: ServeSettings) -> None:
+        self._files, self._settings = files, settings
+
+    def __iter__(self) -> Iterator[Record | Problem]:
+        for label, content in self._files:
+            for one in self._of(label, content):
+                if isinstance(one, Record) and len(one.crystal) > self._settings.max_atoms:
+                    where = f"{one.source.collection} {one.source.identifier}"
+                    yield Problem(
+                        where,
+                        0,
+                        f"{len(one.crystal)} atoms in the cell are more than "
+                        f"{self._settings.max_atoms}; give a smaller cell",
+                    )
+                else:
+                    yield one
+
+    def _of(self, label: str, content: bytes) -> Iterator[Record | Problem]:
+        if not is_zip(content):
+            yield from read_cif_text(decode(content), label)
+            return
+        limits = ArchiveLimits(
+            self._settings.max_archive_members,
+            int(self._settings.max_archive_mb * 1e6),
+            int(self._settings.max_archive_mb * 1e6),
+        )
+        try:
+            yield from zip_stream(io.BytesIO(content), label, limits)
+        except LibraryError as error:
+            yield Problem(label, 0, str(error).removeprefix(f"{label}: "))
+
+
+def _unexpected_hidden(outcome: Outcome) -> Outcome:
+    """What was not foreseen is for the log, not for the client."""
+    if outcome.error is None or isinstance(outcome.error, BraggleError):
+        return outcome
+    said = f"{outcome.file}: could not be looked up, for a reason that was not foreseen"
+    return replace(outcome, error=BraggleError(said))
+
+
+def _library(library: Library) -> dict[str, Any]:
+    return {
+        "library": {
+            "path": library.path.name,
+            "version": library.version,
+            "entries": len(library),
+            "channels": [stamp.id for stamp in library.channels],
+        }
+    }

@@ -1,0 +1,89 @@
+"""What jobs do, without the processes that do it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import BraggleError
+from indexer import Library
+from service.jobs.kinds import KINDS, File, Work
+from service.settings import ServeSettings
+
+
+@pytest.fixture
+def library(built: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "library"
+    shutil.copytree(built, path)
+    return path
+
+
+def done(
+    kind: str, library: Path, files: Sequence[File], options: dict[str, Any], **settings: Any
+) -> Any:
+    return KINDS[kind](Work(library, ServeSettings(**settings), options, files, lambda *_: None))
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return content.getvalue()
+
+
+def test_an_archive_and_a_cif_are_added_and_a_bad_one_is_told(library: Path, cifs: Path) -> None:
+    entry = next(iter(Library.open(library).ids))
+    without = done("remove", library, (), {"id": entry})
+    assert without["removed"] == 1
+    archive = zipped({path.name: path.read_bytes() for path in sorted(cifs.glob("*.cif"))})
+    files = [("all.zip", archive), ("bad.cif", b"data_x\n")]
+    added = done("add", library, files, {})
+    assert (added["added"], added["merged"]) == (1, 5)
+    assert added["library"]["version"] == 3
+    (problem,) = added["problems"]
+    assert problem["where"].startswith("bad.cif")
+    assert entry in Library.open(library).ids
+
+
+@pytest.mark.parametrize(
+    "members, said",
+    [
+        ({"bomb.cif": b"#" * 3_000_000}, "the archive unpacks to over"),
+        ({f"{i}.cif": b"data_x" for i in range(11)}, "11 members are more than 10"),
+        ({"notes.txt": b"nothing"}, r"no \*\.cif in this archive"),
+        ({"../../evil.cif": b"data_x\n"}, "nothing was added"),
+    ],
+)
+def test_archives_that_are_too_much(
+    library: Path, tmp_path: Path, members: dict[str, bytes], said: str
+) -> None:
+    before = sorted(path.name for path in tmp_path.iterdir())
+    with pytest.raises(BraggleError, match=said):
+        done(
+            "add", library, [("a.zip", zipped(members))], {},
+            max_archive_mb=1, max_archive_members=10,
+        )  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+    assert Library.open(library).version == 1
+
+
+def test_crystals_with_too_many_atoms_are_left_out(library: Path, cifs: Path) -> None:
+    files = [(path.name, path.read_bytes()) for path in sorted(cifs.glob("*.cif"))]
+    added = done("add", library, files, {}, max_atoms=12)
+    assert [one["where"] for one in added["problems"]] == ["calcite.cif calcite"]
+    assert "30 atoms in the cell are more than 12" in added["problems"][0]["reason"]
+
+
+def test_one_bad_pattern_does_not_stop_the_others(library: Path, rutile: Path) -> None:
+    files = [("a.xy", b"nothing"), ("b.xy", rutile.read_bytes()), ("b.xy", rutile.read_bytes())]
+    bad, *good = done("search", library, files, {"top": 1})
+    assert bad["query"]["path"] == "a.xy"
+    assert "error" in bad
+    assert [len(one["hits"]) for one in good] == [1, 1]
