@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from data.diffraction import lines_of
 from search.mixture.cell import evenly_strained, free_strains, strain_shares, strained_lattice
@@ -16,11 +17,11 @@ def test_strains_that_symmetry_leaves(name: str, strains: int) -> None:
     assert len(free_strains(crystal.lattice, crystal.space_group_number)) == strains
 
 
-def oblique() -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def oblique() -> NDArray[np.float64]:
     return np.array([[5.0, 0.0, 0.0], [0.0, 6.0, 0.0], [-1.0, 0.0, 7.0]])
 
 
-def lattice_of(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def lattice_of(number: int) -> NDArray[np.float64]:
     """A cell of the crystal system of a space group."""
     if number == 14:
         return oblique()
@@ -32,7 +33,7 @@ def lattice_of(number: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]
         return np.diag([5.0, 5.0, 7.0])
     if number == 167:
         return np.array([[5.0, 0, 0], [-2.5, 2.5 * np.sqrt(3), 0], [0, 0, 14.0]])
-    return 5.0 * np.eye(3)
+    return np.asarray(5.0 * np.eye(3))
 
 
 HKL = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 2, -3], [2, 0, 1]], np.int16)
