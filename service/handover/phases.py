@@ -96,8 +96,8 @@ def _of_hit(hit: Hit, stored: Crystal) -> Phase:
         zero_shift_deg=fit.zero_shift_deg,
         words=(
             (
-                f"rank {hit.rank}, confidence {percent(hit.confidence)}, Rwp {fit.rwp_percent:.1f} %, "
-                f"explains {peaks}"
+                f"rank {hit.rank}, confidence {percent(hit.confidence)}, "
+                f"Rwp {fit.rwp_percent:.1f} %, explains {peaks}"
             ),
             (
                 f"lengths changed by {fit.strain_percent:+.3f} % from the stored cell; "
