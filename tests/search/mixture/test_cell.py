@@ -26,11 +26,11 @@ def lattice_of(number: int) -> NDArray[np.float64]:
     if number == 14:
         return oblique()
     if number == 2:
-        return oblique() + np.array([[0, 0, 0], [0.7, 0, 0], [0.2, 0.4, 0]])
+        return np.array([[5.0, 0, 0], [0.7, 6.0, 0], [-0.8, 0.4, 7.0]])
     if number == 62:
-        return np.diag([5.0, 6.0, 7.0])
+        return np.array([[5.0, 0, 0], [0, 6.0, 0], [0, 0, 7.0]])
     if number == 136:
-        return np.diag([5.0, 5.0, 7.0])
+        return np.array([[5.0, 0, 0], [0, 5.0, 0], [0, 0, 7.0]])
     if number == 167:
         return np.array([[5.0, 0, 0], [-2.5, 2.5 * np.sqrt(3), 0], [0, 0, 14.0]])
     return np.asarray(5.0 * np.eye(3))
