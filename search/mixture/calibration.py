@@ -258,6 +258,7 @@ def cross_validate(asked: Sequence[Question]) -> dict[str, Any]:
     kinds = sorted({one.kind for one in asked})
     of_kind = {kind: np.array([one.kind == kind for one in asked]) for kind in kinds}
     return {
+        "queries": {kind: int(of_kind[kind].sum()) for kind in kinds},
         "first_right_percent": {kind: _percent(right[of_kind[kind]]) for kind in kinds},
         "mean_confidence_percent": {kind: _percent(confidence[of_kind[kind]]) for kind in kinds},
         "brier": round(float(((confidence - right) ** 2).mean()), 4),
