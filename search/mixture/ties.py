@@ -28,12 +28,12 @@ _ROWS = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """A hypothesis with the best entry met in each place, and what would do as well.
+    """A hypothesis with the entry to name in each place, and what would do as well.
 
     Attributes:
-        hypothesis: the best one.
-        ties: of each phase the rows that would do as well, with what the score loses, the least
-            first.
+        hypothesis: the best one met, or one that ties with it.
+        ties: of each phase the rows that would do as well, with what the score loses against the
+            one that is named, the least first; below zero where that is less.
     """
 
     hypothesis: Hypothesis
