@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from data.radiation import CU_KA, Radiation
 
 SAME_LENGTH_ANGSTROM = 1e-3
 """Axes whose lengths differ by less are one by symmetry."""
+
+WIDTH_SPREAD = 0.25
+"""Of the logarithm of a phase's line width over that of the others in its sample."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -82,15 +86,91 @@ def measured_like(
         name: of the pattern.
     """
     how = diffractometer or Diffractometer()
+    axis, conditions = _scan(rng, how)
+    moved, texture = _sample(crystal, lines, rotations, rng, how)
+    profile = simulate(moved, radiation, two_theta_deg=axis, texture=texture, **conditions)
+    profile /= profile.max() or 1.0
+    if impurity is not None and len(impurity) and rng.random() < how.impurity_chance:
+        other = simulate(impurity, radiation, two_theta_deg=axis, **conditions)
+        share = rng.uniform(0, how.impurity)
+        profile += share / (1 - share) * other * (profile.sum() / (other.sum() or 1.0))
+    counts = _counts(profile, axis, rng, how)
+    return Pattern("two_theta", axis, counts, None, radiation, "given", name)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A phase of a simulated mixture.
+
+    Attributes:
+        crystal: in the setting of `lines`.
+        lines: of it, down to the end of the scan.
+        rotations: of its operations. Shape (k, 3, 3).
+        scale: relative, of areas per unit of m·|F|² and Lorentz-polarisation.
+    """
+
+    crystal: Crystal
+    lines: Lines
+    rotations: NDArray[np.int64]
+    scale: float
+
+
+def measured_like_mixture(
+    parts: Sequence[Part],
+    rng: np.random.Generator,
+    *,
+    diffractometer: Diffractometer | None = None,
+    radiation: Radiation = CU_KA,
+    name: str = "measured-like mixture",
+) -> Pattern:
+    """One pattern of several crystals together, with all that `measured_like` adds.
+
+    Cell, texture, thermal motion and wrong intensities are drawn for each phase, and a width that
+    differs from the common one by a spread of `WIDTH_SPREAD`; the scan is common to all.
+
+    Args:
+        parts: of the sample.
+        rng: draws everything.
+        diffractometer: how far from the ideal; its impurity is not added.
+        radiation: of the beam.
+        name: of the pattern.
+    """
+    how = diffractometer or Diffractometer()
+    axis, conditions = _scan(rng, how)
+    profile = np.zeros(len(axis))
+    for part in parts:
+        moved, texture = _sample(part.crystal, part.lines, part.rotations, rng, how)
+        wider = float(np.exp(rng.normal(0, WIDTH_SPREAD))) ** 2
+        u, v, w = conditions["caglioti"]
+        own: Conditions = {**conditions, "caglioti": (u * wider, v * wider, w * wider)}
+        profile += part.scale * simulate(
+            moved, radiation, two_theta_deg=axis, texture=texture, **own
+        )
+    profile /= profile.max() or 1.0
+    counts = _counts(profile, axis, rng, how)
+    return Pattern("two_theta", axis, counts, None, radiation, "given", name)
+
+
+def _scan(rng: np.random.Generator, how: Diffractometer) -> tuple[_FLOAT, Conditions]:
+    """An axis in degrees 2θ, and the instrument's widths and errors."""
     start, end = rng.uniform(*how.start_range_deg), rng.uniform(*how.end_range_deg)
-    axis = np.arange(start, end, 0.02)
     width = _log_uniform(rng, how.fwhm_range_deg)
-    conditions: Conditions = {
+    return np.arange(start, end, 0.02), {
         "caglioti": (rng.uniform(0, 1.5) * width**2, 0.0, width**2),
         "eta": rng.uniform(0.2, 0.8),
         "zero_shift_deg": rng.normal(0, how.zero_shift_deg),
         "displacement_deg": rng.normal(0, how.displacement_deg),
     }
+
+
+def _sample(
+    crystal: Crystal,
+    lines: Lines,
+    rotations: NDArray[np.int64],
+    rng: np.random.Generator,
+    how: Diffractometer,
+) -> tuple[Lines, _FLOAT]:
+    """Lines of the strained crystal, and by what each intensity is changed. Shape (m,)."""
     moved = _strained(crystal, lines, rng, how)
     h, k, l = (int(i) for i in rng.permutation([0, *rng.integers(0, 2, size=2)]))  # noqa: E741
     texture = march_dollase(
@@ -102,16 +182,14 @@ def measured_like(
     )
     texture *= np.exp(rng.normal(0, how.line_error, len(lines)))
     texture *= np.exp(-rng.uniform(*how.displacement_b_range_angstrom2) * lines.inv_d2 / 2)
-    profile = simulate(moved, radiation, two_theta_deg=axis, texture=texture, **conditions)
-    profile /= profile.max() or 1.0
-    if impurity is not None and len(impurity) and rng.random() < how.impurity_chance:
-        other = simulate(impurity, radiation, two_theta_deg=axis, **conditions)
-        share = rng.uniform(0, how.impurity)
-        profile += share / (1 - share) * other * (profile.sum() / (other.sum() or 1.0))
+    return moved, texture
+
+
+def _counts(profile: _FLOAT, axis: _FLOAT, rng: np.random.Generator, how: Diffractometer) -> _FLOAT:
+    """Counts of a profile of height one over a background. Shape (n,)."""
     background = _log_uniform(rng, how.background_range) * _background(axis, rng)
     expected = _log_uniform(rng, how.counts_range) * (profile + background)
-    counts = rng.poisson(expected).astype(np.float64)
-    return Pattern("two_theta", axis, counts, None, radiation, "given", name)
+    return np.asarray(rng.poisson(expected), dtype=np.float64)
 
 
 def _log_uniform(rng: np.random.Generator, limits: tuple[float, float]) -> float:

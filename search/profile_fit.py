@@ -19,6 +19,7 @@ STRAIN_LIMIT = 0.010
 ZERO_LIMIT_DEG = 0.12
 STRAINS, ZEROS = 41, 5
 """Grid of the search on the lines alone, before the polish on the drawn profile."""
+ZEROS_DEG = -ZERO_LIMIT_DEG + 2 * ZERO_LIMIT_DEG * np.arange(ZEROS) / (ZEROS - 1)
 RESERVE = 0.05
 """Share of the score that the largest strain or zero shift costs in that search."""
 POLISH = 80
@@ -103,7 +104,7 @@ def fit_profiles(prepared: Prepared, lines: LinesTable) -> ProfileFits:
     place: Any = _place
     polish: Any = _polish
     compare: Any = _compare
-    placed = place(*line_arrays, beam[0][0], beam[2], step, smooth)
+    placed = place(*line_arrays, beam[0][0], beam[2], step, smooth, ZEROS_DEG)
     polish(*line_arrays, *beam, root, np.arange(n), 0, placed)
     best = np.argsort(-placed[:, 2], kind="stable")[:POLISH]
     polish(*line_arrays, *beam, root, best, 3, placed)
@@ -209,6 +210,75 @@ def _cosine(root: _FLOAT, drawn: _FLOAT) -> float:
     return dot / np.sqrt(norm) if norm > 0 else 0.0
 
 
+@njit(cache=True, nogil=True, fastmath=True)
+def place_lines(
+    half_inv_d: _FLOAT,
+    strength: _FLOAT,
+    wavelength: float,
+    start: float,
+    step: float,
+    smooth: _FLOAT,
+    zeros: _FLOAT,
+) -> tuple[float, float]:
+    """Strain and zero shift at which an entry's lines alone lie best, for compiled callers.
+
+    Each line counts by the root of its intensity times the curve at its place.
+
+    Args:
+        half_inv_d: half inverse d of the lines in 1/Å, ascending. Shape (m,).
+        strength: of the lines. Shape (m,).
+        wavelength: in Å.
+        start: of the curve's axis, in degrees 2θ.
+        step: of the curve's axis, in degrees 2θ.
+        smooth: root of the pattern, smoothed by the width of a line. Shape (n,).
+        zeros: shifts tried, in degrees 2θ; the middle one costs nothing.
+    """
+    end = start + step * (len(smooth) - 1)
+    centre = np.empty(len(half_inv_d))
+    slope = np.empty(len(half_inv_d))
+    amplitude = np.empty(len(half_inv_d))
+    used = 0
+    top = 0.0
+    for j in range(len(half_inv_d)):
+        sine = half_inv_d[j] * wavelength
+        if sine > 0.999:
+            continue
+        at = 2 * np.degrees(np.arcsin(sine))
+        if at < start - 0.5 or at > end + 0.5:
+            continue
+        value = intensity(strength[j], sine)
+        # Ascending lines: weak ones seen before a stronger one stay, which does no harm.
+        if value < 2e-3 * top:
+            continue
+        top = max(top, value)
+        centre[used] = at
+        slope[used] = 2 * np.degrees(sine / np.sqrt(1 - sine * sine))
+        amplitude[used] = np.sqrt(value)
+        used += 1
+    best = -1.0
+    best_strain = 0.0
+    middle = zeros[len(zeros) // 2]
+    best_zero = middle
+    totals = np.empty(len(zeros))
+    for a in range(STRAINS):
+        strain = -STRAIN_LIMIT + 2 * STRAIN_LIMIT * a / (STRAINS - 1)
+        totals[:] = 0.0
+        for j in range(used):
+            moved = centre[j] - slope[j] * strain
+            for b in range(len(zeros)):
+                place = (moved + zeros[b] - start) / step
+                i = int(place)
+                if place >= 0 and i < len(smooth) - 1:
+                    part = place - i
+                    totals[b] += amplitude[j] * ((1 - part) * smooth[i] + part * smooth[i + 1])
+        for b in range(len(zeros)):
+            cost = abs(strain) / STRAIN_LIMIT + abs(zeros[b] - middle) / ZERO_LIMIT_DEG
+            value = totals[b] * (1 - RESERVE * cost)
+            if value > best:
+                best, best_strain, best_zero = value, strain, zeros[b]
+    return best_strain, best_zero
+
+
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
 def _place(
     offsets: NDArray[np.int64],
@@ -218,55 +288,16 @@ def _place(
     start: float,
     step: float,
     smooth: _FLOAT,
+    zeros: _FLOAT,
 ) -> _FLOAT:
     """Best strain and zero shift of each entry on its lines alone. Shape (n, 3), last column 0."""
     n = len(offsets) - 1
     placed = np.zeros((n, 3))
-    end = start + step * (len(smooth) - 1)
     for k in prange(n):
-        first, last = offsets[k], offsets[k + 1]
-        centre = np.empty(last - first)
-        slope = np.empty(last - first)
-        amplitude = np.empty(last - first)
-        used = 0
-        top = 0.0
-        for j in range(first, last):
-            sine = half_inv_d[j] * wavelength
-            if sine > 0.999:
-                continue
-            at = 2 * np.degrees(np.arcsin(sine))
-            if at < start - 0.5 or at > end + 0.5:
-                continue
-            value = intensity(strength[j], sine)
-            # Ascending lines: weak ones seen before a stronger one stay, which does no harm.
-            if value < 2e-3 * top:
-                continue
-            top = max(top, value)
-            centre[used] = at
-            slope[used] = 2 * np.degrees(sine / np.sqrt(1 - sine * sine))
-            amplitude[used] = np.sqrt(value)
-            used += 1
-        best = -1.0
-        for a in range(STRAINS):
-            strain = -STRAIN_LIMIT + 2 * STRAIN_LIMIT * a / (STRAINS - 1)
-            totals = np.zeros(ZEROS)
-            for j in range(used):
-                moved = centre[j] - slope[j] * strain
-                for b in range(ZEROS):
-                    zero = -ZERO_LIMIT_DEG + 2 * ZERO_LIMIT_DEG * b / (ZEROS - 1)
-                    place = (moved + zero - start) / step
-                    i = int(place)
-                    if place >= 0 and i < len(smooth) - 1:
-                        part = place - i
-                        totals[b] += amplitude[j] * ((1 - part) * smooth[i] + part * smooth[i + 1])
-            for b in range(ZEROS):
-                zero = -ZERO_LIMIT_DEG + 2 * ZERO_LIMIT_DEG * b / (ZEROS - 1)
-                cost = abs(strain) / STRAIN_LIMIT + abs(zero) / ZERO_LIMIT_DEG
-                value = totals[b] * (1 - RESERVE * cost)
-                if value > best:
-                    best = value
-                    placed[k, 0] = strain
-                    placed[k, 1] = zero
+        part = slice(offsets[k], offsets[k + 1])
+        placed[k, 0], placed[k, 1] = place_lines(
+            half_inv_d[part], strength[part], wavelength, start, step, smooth, zeros
+        )
     return placed
 
 

@@ -152,7 +152,7 @@ class Mixture:
         phases: the heaviest first.
         rwp_percent: weighted profile residual, background included, in percent.
         score: of the hypothesis; comparable within one query only.
-        confidence: belief that these are the phases, up to ties, 0 to 1; not calibrated.
+        confidence: probability that these are the phases, up to ties and traces, 0 to 1.
         zero_shift_deg: common to all phases, added to the calculated 2θ.
         unexplained_percent: share of the area of the measured peaks that no phase explains.
         unexplained_two_theta_deg: positions of those peaks. Shape (u,).

@@ -174,16 +174,20 @@ class Searcher:
             filters: what else is known of the sample.
             phases: most of them, from 1 to `MOST_PHASES`.
         """
-        rows = self.library.select(filters) if filters else None
+        entries = self.entries(filters)
+        return name_mixtures(ranking.whole, ranking.prepared, entries, ranking.rows, phases)
+
+    def entries(self, filters: Filters | None, rows: NDArray[np.int64] | None = None) -> Entries:
+        """What of the library may be a phase of a mixture; arguments as for `rank`."""
+        rows = self._allowed(filters, rows)
         # Vectors are of whole patterns; lines are compared wherever there is time for all.
         exhaustive = (len(self.library) if rows is None else len(rows)) <= EXHAUSTIVE_UP_TO
         kind: FirstStage = "exhaustive" if exhaustive else "auto"
-        entries = Entries(
+        return Entries(
             self.library,
             lambda prepared, count: self.first_stage(prepared, rows, kind, count),
             frozenset(filters.elements) if filters else frozenset(),
         )
-        return name_mixtures(ranking.whole, ranking.prepared, entries, ranking.rows, phases)
 
     def rank(
         self,
@@ -209,9 +213,8 @@ class Searcher:
         """
         timings: dict[str, float] = {}
         start = perf_counter()
+        rows = self._allowed(filters, rows)
         if filters:
-            passed = self.library.select(filters)
-            rows = passed if rows is None else np.intersect1d(rows, passed)
             timings["filters"] = 1e3 * (perf_counter() - start)
         if rows is not None and len(rows) == 0:
             raise QueryError(f"{self.library.path}: no entry passes the filters; ask for less")
@@ -240,6 +243,14 @@ class Searcher:
             fits=fits.take(order),
             timings_ms=timings,
         )
+
+    def _allowed(
+        self, filters: Filters | None, rows: NDArray[np.int64] | None
+    ) -> NDArray[np.int64] | None:
+        if not filters:
+            return rows
+        passed = self.library.select(filters)
+        return passed if rows is None else np.intersect1d(rows, passed)
 
     def _crowd(self, prepared: Prepared, first_stage: FirstStage) -> NDArray[np.float64]:
         found = self.first_stage(prepared, None, first_stage, CROWD + 1)

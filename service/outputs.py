@@ -89,7 +89,8 @@ class Outputs:
             folder = self._destinations[self._taken].folder
             try:
                 phases = phases_of(outcome.result, library)
-                write_hand_over(outcome.result, phases, folder)
+                together = len(phases) if outcome.result.mixtures else 1
+                write_hand_over(outcome.result, phases, folder, together=together)
                 self._exported += 1
             except Exception as error:  # noqa: BLE001 - the other patterns go on
                 report_error(error, where=str(folder))

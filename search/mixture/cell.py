@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,23 @@ _PAIRS = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 RIGHT_ANGLE_TOLERANCE = 1e-4
 """Of the cosine of an angle that symmetry leaves free."""
+
+
+@dataclass(frozen=True)
+class Strain:
+    """One way in which a cell may change without breaking its symmetry.
+
+    Attributes:
+        elements: of the reciprocal metric that change together, by their places in Voigt's order.
+        angle: whether that is the cosine of an angle; a length or several otherwise.
+    """
+
+    elements: tuple[int, ...]
+    angle: bool = False
+
+
+WHOLE_CELL = Strain((0, 1, 2, 3, 4, 5))
+"""All lengths by one factor, no angle."""
 
 
 def strain_shares(
@@ -42,40 +61,52 @@ def strain_shares(
     scale = np.sqrt(np.diag(metric))
     parts = np.stack([(2 - (i == j)) * h[:, i] * h[:, j] * metric[i, j] for i, j in _PAIRS])
     total = np.maximum(parts.sum(axis=0), 1e-300)
-    groups = free_strains(lattice, space_group_number)
     shares = []
-    for group in groups:
-        if group == ("cell",):
-            shares.append(np.ones(len(h)))
-        elif group[0] == "angle":
-            i, j = _PAIRS[int(group[1])]
+    for strain in free_strains(lattice, space_group_number):
+        if strain.angle:
+            (k,) = strain.elements
+            i, j = _PAIRS[k]
             shares.append(2 * h[:, i] * h[:, j] * scale[i] * scale[j] / total)
         else:
-            shares.append(sum(parts[int(k)] for k in group[1:]) / total)
+            shares.append(parts[list(strain.elements)].sum(axis=0) / total)
     return np.stack(shares)
 
 
-def free_strains(lattice: _FLOAT, space_group_number: int) -> list[tuple[str, ...]]:
-    """The independent strains: "cell", or "length" or "angle" with elements of Voigt's order."""
-    one: list[tuple[str, ...]] = [("cell",)]
+def free_strains(lattice: _FLOAT, space_group_number: int) -> tuple[Strain, ...]:
+    """The independent strains that the crystal system leaves."""
     metric = np.linalg.inv(lattice @ lattice.T)
     scale = np.sqrt(np.diag(metric))
     cosine = {k: metric[i, j] / scale[i] / scale[j] for k, (i, j) in enumerate(_PAIRS) if i != j}
     oblique = [k for k, value in cosine.items() if abs(value) > RIGHT_ANGLE_TOLERANCE]
     if space_group_number >= 195:
-        return one
+        return (WHOLE_CELL,)
     if space_group_number >= 143:
         # Rhombohedral axes share one length and one angle; those cells move as a whole.
-        return [("length", "0", "1", "5"), ("length", "2")] if oblique == [5] else one
+        return (Strain((0, 1, 5)), Strain((2,))) if oblique == [5] else (WHOLE_CELL,)
     if space_group_number >= 75:
-        return [("length", "0", "1"), ("length", "2")] if not oblique else one
-    axes: list[tuple[str, ...]] = [("length", "0"), ("length", "1"), ("length", "2")]
+        return (Strain((0, 1)), Strain((2,))) if not oblique else (WHOLE_CELL,)
+    axes = (Strain((0,)), Strain((1,)), Strain((2,)))
     if space_group_number >= 16:
         return axes
     if space_group_number >= 3:
         angle = oblique[0] if len(oblique) == 1 else 4
-        return [*axes, ("angle", str(angle))]
-    return [*axes, ("angle", "3"), ("angle", "4"), ("angle", "5")]
+        return (*axes, Strain((angle,), angle=True))
+    return (*axes, *(Strain((k,), angle=True) for k in (3, 4, 5)))
+
+
+def evenly_strained(lattice: _FLOAT, space_group_number: int) -> _FLOAT:
+    """How much of each free strain changes all lengths by one and no angle. Shape (k,).
+
+    Where a length alone changes an oblique angle's element of the metric stays behind, and its
+    own strain has to follow: by the cosine of the reciprocal angle.
+    """
+    metric = np.linalg.inv(lattice @ lattice.T)
+    scale = np.sqrt(np.diag(metric))
+    even = []
+    for strain in free_strains(lattice, space_group_number):
+        i, j = _PAIRS[strain.elements[0]]
+        even.append(metric[i, j] / scale[i] / scale[j] if strain.angle else 1.0)
+    return np.array(even)
 
 
 def strained_lattice(lattice: _FLOAT, space_group_number: int, strain: _FLOAT) -> _FLOAT:
@@ -86,16 +117,15 @@ def strained_lattice(lattice: _FLOAT, space_group_number: int, strain: _FLOAT) -
         space_group_number: 1 to 230.
         strain: one of all lengths, or as many as are free. Shape (k,).
     """
-    groups = free_strains(lattice, space_group_number)
     if len(strain) == 1:
         return np.asarray(lattice / np.sqrt(1 - 2 * strain[0]))
     metric = np.linalg.inv(lattice @ lattice.T)
     moved = metric.copy()
     scale = np.sqrt(np.diag(metric))
-    for group, e in zip(groups, strain, strict=True):
-        for k in group[1:]:
-            i, j = _PAIRS[int(k)]
-            change = -2 * e * (scale[i] * scale[j] if group[0] == "angle" else metric[i, j])
+    for free, e in zip(free_strains(lattice, space_group_number), strain, strict=True):
+        for k in free.elements:
+            i, j = _PAIRS[k]
+            change = -2 * e * (scale[i] * scale[j] if free.angle else metric[i, j])
             moved[i, j] += change
             if i != j:
                 moved[j, i] += change

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from data.formula import reduced_formula
 from data.lines import Lines
 from data.preparation import Prepared
+from indexer.entry import Entry
 from indexer.library import Library
 from search.mixture.joint_fit import Phase
 
@@ -44,6 +46,14 @@ class Entries:
     nearest: FindNearest
     named: frozenset[str] = frozenset()
     _phases: dict[tuple[int, bool], Phase] = field(default_factory=dict, repr=False)
+    _members: dict[int, Entry] = field(default_factory=dict, repr=False)
+
+    def members(self, rows: Iterable[int]) -> tuple[Entry, ...]:
+        """The entries of some rows, each read but once."""
+        wanted = list(rows)
+        new = sorted(set(wanted) - self._members.keys())
+        self._members.update(zip(new, self.library.entries(new), strict=True))
+        return tuple(self._members[row] for row in wanted)
 
     def phase(self, row: int, *, isotropic: bool = True) -> Phase:
         """A row with its stronger lines, as phases are sought.
@@ -74,6 +84,11 @@ class Entries:
         """Whether atoms share or half fill sites: a solid solution, or disorder."""
         amounts = self.library.compositions[row].values()
         return any(abs(amount - round(amount)) > WHOLE for amount in amounts)
+
+    def formula(self, row: int) -> str:
+        """Reduced formula of a row, without hydrogen."""
+        amounts = self.library.compositions[row]
+        return reduced_formula({s: n for s, n in amounts.items() if s != "H"} or amounts)
 
     def elements(self, row: int) -> frozenset[str]:
         """Of a row, but hydrogen, which many entries leave out."""

@@ -46,7 +46,7 @@ def weigh(
     prepared: Prepared,
     entries: Entries,
     hypothesis: Hypothesis,
-    crystals: tuple[Entry, ...],
+    members: tuple[Entry, ...],
 ) -> Weighed:
     """Fit a hypothesis once more, and weigh its phases.
 
@@ -57,7 +57,7 @@ def weigh(
         prepared: the query.
         entries: of the library.
         hypothesis: to start from.
-        crystals: entry of each phase.
+        members: the entry of each phase.
     """
     phases = tuple(entries.free_phase(row) for row in hypothesis.rows)
     freedom = Freedom(
@@ -82,9 +82,9 @@ def weigh(
     share, places = _unexplained(prepared, fit)
     untextured = [
         state.scale * mean_over_sphere(state.amounts, entry.space_group_number)
-        for state, entry in zip(fit.states, crystals, strict=True)
+        for state, entry in zip(fit.states, members, strict=True)
     ]
-    weights = weight_fractions(np.array(untextured), tuple(entry.crystal for entry in crystals))
+    weights = weight_fractions(np.array(untextured), tuple(entry.crystal for entry in members))
     return Weighed(fit, weights, rwp, share, places)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from data.lines import Lines
 from data.preparation import Prepared
 from search.mixture import profile
-from search.mixture.cell import strain_shares
+from search.mixture.cell import evenly_strained, strain_shares
 from search.mixture.texture import TEXTURE_SPREAD, intensity_modes
 from search.profile_fit import LORENTZIAN_SHARE
 
@@ -48,6 +48,7 @@ class Phase:
         half_inv_d: 1/(2d) of its lines in 1/Å. Shape (m,).
         strength: m·|F|² of the conventional cell. Shape (m,).
         shares: of `strain_shares`. Shape (k, m).
+        even: of each strain, what changes all lengths of the cell by one. Shape (k,).
         hkl: Shape (m, 3).
         modes: of intensity that may be fitted, by line; see `intensity_modes`. Shape (q, m).
     """
@@ -56,6 +57,7 @@ class Phase:
     half_inv_d: _FLOAT
     strength: _FLOAT
     shares: _FLOAT
+    even: _FLOAT
     hkl: NDArray[np.int16]
     modes: _FLOAT
 
@@ -86,6 +88,7 @@ class Phase:
             np.sqrt(lines.inv_d2) / 2,
             lines.strength,
             strain_shares(lines.hkl, lattice, space_group_number, isotropic=isotropic),
+            np.ones(1) if isotropic else evenly_strained(lattice, space_group_number),
             lines.hkl,
             np.zeros((0, len(lines))) if modes is None else modes,
         )
@@ -282,8 +285,8 @@ class _Problem:
         for phase, state in zip(self.phases, states, strict=True):
             strain = state.strain
             if len(strain) != len(phase.shares):
-                strain = np.full(len(phase.shares), strain[0])
-                strain[3:] = 0.0
+                # Found with all lengths changed by one strain, to be freed now.
+                strain = strain[0] * phase.even
             amounts = state.amounts
             if len(amounts) != len(phase.modes):
                 amounts = np.zeros(len(phase.modes))

@@ -9,7 +9,7 @@ from data.errors import CrystalError
 from data.preparation import Prepared
 from indexer.entry import Entry
 from search.mixture.cell import strained_lattice
-from search.mixture.confidence import confidences
+from search.mixture.confidence import Belief, open_features, which_features
 from search.mixture.entries import Entries
 from search.mixture.final import Weighed, weigh
 from search.mixture.growth import grow
@@ -49,6 +49,25 @@ def name_mixtures(
         seeds: rows nearest the whole pattern, best first.
         most_phases: from 1 to `MOST_PHASES`.
     """
+    settled = settled_hypotheses(prepared, entries, seeds, most_phases)
+    hypotheses = [one.hypothesis for one in settled]
+    weighed = [weigh(prepared, entries, one, entries.members(one.rows)) for one in hypotheses]
+    shares = Belief.shipped().confidences(
+        which_features(hypotheses), open_features(prepared, hypotheses, weighed)
+    )
+    rows = sorted({row for one in settled for row in one.all_rows})
+    known = dict(zip(rows, entries.members(rows), strict=True))
+    order = np.argsort(-shares, kind="stable")
+    return tuple(
+        _mixture(rank, whole, prepared, settled[i], weighed[i], known, float(shares[i]))
+        for rank, i in enumerate(order.tolist(), start=1)
+    )
+
+
+def settled_hypotheses(
+    prepared: Prepared, entries: Entries, seeds: NDArray[np.int64], most_phases: int
+) -> list[Settled]:
+    """The few best hypotheses, each with what ties in its places; arguments as above."""
     grown = grow(prepared, entries, seeds, most_phases)
     settled: list[Settled] = []
     for hypothesis in grown:
@@ -59,25 +78,7 @@ def name_mixtures(
         new = settle(prepared, entries, seeds, hypothesis)
         if not any(one.covers(new.hypothesis) for one in settled):
             settled.append(new)
-    settled.sort(key=lambda one: -one.hypothesis.score)
-    mixtures = []
-    rows = sorted({row for one in settled for row in one.all_rows})
-    known = dict(zip(rows, entries.library.entries(np.array(rows, dtype=np.int64)), strict=True))
-    weighed = [
-        weigh(
-            prepared,
-            entries,
-            one.hypothesis,
-            tuple(known[row] for row in one.hypothesis.rows),
-        )
-        for one in settled
-    ]
-    shares = confidences(
-        [one.hypothesis for one in settled], [one.unexplained_share for one in weighed]
-    )
-    for rank, (one, fit, share) in enumerate(zip(settled, weighed, shares, strict=True), start=1):
-        mixtures.append(_mixture(rank, whole, prepared, one, fit, known, float(share)))
-    return tuple(mixtures)
+    return settled
 
 
 def _mixture(

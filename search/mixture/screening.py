@@ -12,16 +12,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from data.lines import LinesTable
 from data.preparation import Prepared
-from search.profile_fit import STRAIN_LIMIT, draw_lines, intensity, shape_table
+from search.profile_fit import ZEROS_DEG, draw_lines, place_lines, shape_table
 
-STRAINS = 41
-"""Strains tried between ± `search.profile_fit.STRAIN_LIMIT`."""
-ZEROS_DEG = (-0.1, -0.05, 0.0, 0.05, 0.1)
-"""Zero shifts tried where none is known yet."""
 WIDTHS = (0.8, 1.2, 1.8)
 """Widths tried, in units of the pattern's typical one: phases of one sample differ in theirs."""
-RESERVE = 0.05
-"""Share of the agreement that the largest strain costs."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -86,7 +80,7 @@ def screen(
         float(prepared.two_theta_deg[0]),
         prepared.step_deg,
         shape_table(),
-        np.asarray(ZEROS_DEG if zero_shift_deg is None else (zero_shift_deg,)),
+        ZEROS_DEG if zero_shift_deg is None else np.array([zero_shift_deg]),
         prepared.fwhm_deg * np.asarray(WIDTHS),
         smooth,
         left * np.sqrt(weight),
@@ -97,7 +91,7 @@ def screen(
 
 
 @njit(cache=True, nogil=True, parallel=True, fastmath=True)
-def _screen(  # noqa: C901, PLR0912 - one pass over an entry, compiled
+def _screen(
     offsets: NDArray[np.int64],
     half_inv_d: _FLOAT,
     strength: _FLOAT,
@@ -120,35 +114,7 @@ def _screen(  # noqa: C901, PLR0912 - one pass over an entry, compiled
     for k in prange(n):
         s = half_inv_d[offsets[k] : offsets[k + 1]]
         st = strength[offsets[k] : offsets[k + 1]]
-        best = -1.0
-        strain = 0.0
-        zero = zeros[0]
-        centre = np.empty(len(s))
-        slope = np.empty(len(s))
-        amplitude = np.empty(len(s))
-        used = 0
-        for j in range(len(s)):
-            sine = s[j] * wavelengths[0]
-            if sine < 0.999:
-                at = 2 * np.degrees(np.arcsin(sine))
-                if at > start - 0.5 and at < start + step * size + 0.5:
-                    centre[used] = at
-                    slope[used] = 2 * np.degrees(sine / np.sqrt(1 - sine * sine))
-                    amplitude[used] = np.sqrt(intensity(st[j], sine))
-                    used += 1
-        for a in range(STRAINS):
-            e = -STRAIN_LIMIT + 2 * STRAIN_LIMIT * a / (STRAINS - 1)
-            for b in range(len(zeros)):
-                total = 0.0
-                for j in range(used):
-                    place = (centre[j] - slope[j] * e + zeros[b] - start) / step
-                    i = int(place)
-                    if place >= 0 and i < size - 1:
-                        part = place - i
-                        total += amplitude[j] * ((1 - part) * smooth[i] + part * smooth[i + 1])
-                total *= 1 - RESERVE * abs(e) / STRAIN_LIMIT
-                if total > best:
-                    best, strain, zero = total, e, zeros[b]
+        strain, zero = place_lines(s, st, wavelengths[0], start, step, smooth, zeros)
         drawn = np.empty(size)
         out[k, 1], out[k, 2], out[k, 3] = strain, zero, widths[0]
         for w in range(len(widths)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,12 +28,12 @@ _ROWS = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Settled:
-    """A hypothesis with the best entry met in each place, and what would do as well.
+    """A hypothesis with the entry to name in each place, and what would do as well.
 
     Attributes:
-        hypothesis: the best one.
-        ties: of each phase the rows that would do as well, with what the score loses, the least
-            first.
+        hypothesis: the best one met, or one that ties with it.
+        ties: of each phase the rows that would do as well, with what the score loses against the
+            one that is named, the least first; below zero where that is less.
     """
 
     hypothesis: Hypothesis
@@ -59,8 +60,9 @@ class Settled:
 def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypothesis) -> Settled:
     """Try other entries in each phase's place and keep what is better, cells free.
 
-    A solid solution is named only where it is better than every plain entry by more than a tie:
-    libraries hold dilute ones of many compounds, and one of them always has the likest cell.
+    Of what ties in a place the likeliest compound is named. A solid solution is named only where it
+    is better than every plain entry by more than a tie: libraries hold dilute ones of many
+    compounds, and one of them always has the likest cell.
 
     Here every strain that symmetry allows is fitted: of two entries of one compound the one whose
     axes happen to be nearer the sample's in proportion must not win by that.
@@ -81,17 +83,23 @@ def settle(prepared: Prepared, entries: Entries, seeds: _ROWS, hypothesis: Hypot
             hypothesis = max([hypothesis, *swaps], key=lambda one: one.score)
         if hypothesis.score <= before:
             break
-    for place, row in enumerate(hypothesis.rows):
-        if entries.is_mixed(row):
-            plain = [
-                seen[_swapped(hypothesis.rows, place, other)]
-                for other in _ties(seen, hypothesis, place)
-                if not entries.is_mixed(other)
-            ]
-            hypothesis = max(plain, key=lambda one: one.score, default=hypothesis)
+    alike = [_alike(seen, hypothesis, place) for place in range(len(hypothesis.rows))]
+    rows = tuple(commonest(entries, losses) for losses in alike)
+    if len(set(rows)) == len(rows) and rows not in seen:
+        seen[rows] = _together(
+            prepared,
+            entries,
+            freedom,
+            [seen[_swapped(hypothesis.rows, place, row)].fit for place, row in enumerate(rows)],
+        )
+    if rows not in seen or not seen[rows].holds:
+        rows = hypothesis.rows
     return Settled(
-        hypothesis,
-        tuple(_ties(seen, hypothesis, place) for place in range(len(hypothesis.rows))),
+        seen[rows],
+        tuple(
+            {other: loss - losses[row] for other, loss in losses.items() if other != row}
+            for row, losses in zip(rows, alike, strict=True)
+        ),
     )
 
 
@@ -99,15 +107,37 @@ def _swapped(rows: tuple[int, ...], place: int, row: int) -> tuple[int, ...]:
     return (*rows[:place], row, *rows[place + 1 :])
 
 
-def _ties(
+def commonest(entries: Entries, losses: dict[int, float]) -> int:
+    """The row to name of those that tie: the best one of the likeliest compound.
+
+    Every entry is taken for as likely beforehand as any other, and a compound for as likely as
+    its entries are together: one that was measured often is met often. Losses of less than a tie
+    say little, least of all which of two compounds of one structure type it is.
+
+    Args:
+        entries: of the library.
+        losses: what the score loses by each row.
+    """
+    plain = {row: loss for row, loss in losses.items() if not entries.is_mixed(row)}
+    worth: dict[str, float] = {}
+    for row, loss in (plain or losses).items():
+        compound = entries.formula(row)
+        worth[compound] = worth.get(compound, 0.0) + float(np.exp(-loss / TIE))
+    return min(plain or losses, key=lambda row: (-worth[entries.formula(row)], losses[row]))
+
+
+def _alike(
     seen: dict[tuple[int, ...], Hypothesis], hypothesis: Hypothesis, place: int
 ) -> dict[int, float]:
-    """Rows met in one place of a hypothesis, and what they lose, as far as that is a tie."""
+    """Rows met in one place of a hypothesis, and what they lose, as far as that is a tie.
+
+    The hypothesis' own row is the first.
+    """
     losses = {
         rows[place]: hypothesis.score - other.score
         for rows, other in seen.items()
-        if rows == _swapped(hypothesis.rows, place, rows[min(place, len(rows) - 1)])
-        and rows[place] != hypothesis.rows[place]
+        if len(rows) == len(hypothesis.rows)
+        and rows == _swapped(hypothesis.rows, place, rows[place])
         and hypothesis.score - other.score <= TIE
     }
     return dict(sorted(losses.items(), key=lambda item: item[1]))
@@ -163,6 +193,21 @@ def _free(
     phases = tuple(entries.phase(row, isotropic=False) for row in hypothesis.rows)
     new = fit_jointly(
         prepared, phases, fit.states, freedom, zero_shift_deg=fit.zero_shift_deg, steps=5
+    )
+    return Hypothesis.of(prepared, entries, freedom, new)
+
+
+def _together(
+    prepared: Prepared, entries: Entries, freedom: Freedom, fits: Sequence[JointFit]
+) -> Hypothesis:
+    """The first phase of the first fit with the second of the second, and so on."""
+    new = fit_jointly(
+        prepared,
+        tuple(fit.phases[place] for place, fit in enumerate(fits)),
+        tuple(fit.states[place] for place, fit in enumerate(fits)),
+        freedom,
+        zero_shift_deg=fits[0].zero_shift_deg,
+        steps=5,
     )
     return Hypothesis.of(prepared, entries, freedom, new)
 

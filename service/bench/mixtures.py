@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -19,6 +20,7 @@ from search.searcher import Searcher
 from service.bench.lookup import Advance, Chemistry
 from service.bench.mixture_cases import MixtureCase, TruePhase, find_mixture_cases
 from service.bench.provenance import provenance
+from service.bench.truth import TruthTable
 
 
 def bench_mixtures(
@@ -88,6 +90,8 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     good = [one for one in rows if "failed" not in one]
     named = sum(one["named"] for one in good)
     true = sum(one["true"] for one in good)
+    known = [truth["named"] for one in good for truth in one["truth"] if truth["in_library"]]
+    found_of_known = sum(known)
     errors = [
         abs(error) for one in good for error in one["weight_errors_percent"] if error is not None
     ]
@@ -102,6 +106,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "all_phases_found@3": share("right_among_three"),
         "truth_within_ties": share("right_with_ties"),
         "recall": round(sum(one["matched"] for one in good) / true, 4) if true else None,
+        "recall_of_known": round(found_of_known / len(known), 4) if known else None,
         "precision": round(sum(one["matched"] for one in good) / named, 4) if named else None,
         "weight_mae_percent": round(float(np.mean(errors)), 2) if errors else None,
         "weight_worst_percent": round(float(np.max(errors)), 2) if errors else None,
@@ -122,6 +127,7 @@ class _Judge:
     def __init__(self, library: Library) -> None:
         self.library = library
         self._identities: dict[str, Identity] = {}
+        self._known: dict[str, bool] = {}
 
     def judged(self, case: MixtureCase, mixtures: Sequence[Mixture]) -> dict[str, Any]:
         first = mixtures[0].phases if mixtures else ()
@@ -147,7 +153,13 @@ class _Judge:
             "named": named,
             "matched": len(plain),
             "truth": [
-                {"phase": one.label, "weight_percent": one.weight_percent} for one in case.phases
+                {
+                    "phase": one.label,
+                    "weight_percent": one.weight_percent,
+                    "in_library": self._is_known(one),
+                    "named": place in plain,
+                }
+                for place, one in enumerate(case.phases)
             ],
             "weight_errors_percent": errors,
             "found": [_shown(phase) for phase in first if not phase.trace],
@@ -156,6 +168,21 @@ class _Judge:
             "confidence": round(mixtures[0].confidence, 3) if mixtures else None,
             "unexplained_percent": round(mixtures[0].unexplained_percent, 2) if mixtures else None,
         }
+
+    def _is_known(self, truth: TruePhase) -> bool:
+        """Whether any entry of the library is the phase."""
+        key = truth.label if truth.crystal is None else str(truth.crystal.crystal.cell)
+        if key not in self._known:
+            if truth.crystal is not None:
+                answers = self._table.answers(truth.crystal)
+                self._known[key] = bool(answers.right["species"].any())
+            else:
+                self._known[key] = any(map(truth.is_named_by, self._table.identities))
+        return self._known[key]
+
+    @cached_property
+    def _table(self) -> TruthTable:
+        return TruthTable(self.library)
 
     def _right(self, case: MixtureCase, found: Sequence[MixturePhase], *, ties: bool) -> bool:
         matched = self._matches(case.phases, found, ties=ties)

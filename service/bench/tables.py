@@ -165,6 +165,28 @@ def mixtures_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def spiked_table(result: dict[str, Any]) -> Table:
+    """What is found of either phase, by the minor one's share of the net intensity."""
+    table = Table(
+        title=f"{result['pairs']} pairs, {result['library']['entries']} entries, "
+        f"chemistry: {result['chemistry']}",
+        box=None,
+        pad_edge=False,
+    )
+    for name in ("share", "minor found", "major found", "others above traces", "seconds"):
+        table.add_column(name, justify="right")
+    for row in result["shares"]:
+        minor = row["minor_found_percent"]
+        table.add_row(
+            f"{row['share_percent']} %",
+            "" if minor is None else f"{minor:.1f} %",
+            f"{row['major_found_percent']:.1f} %",
+            f"{row['with_strangers_percent']:.1f} %",
+            "" if row["median_cpu_seconds"] is None else f"{row['median_cpu_seconds']:g}",
+        )
+    return table
+
+
 def encoders_table(result: dict[str, Any]) -> Table:
     """Recall of trained encoders, side by side."""
     table = Table(title="strict hits in %; but for twins in brackets", box=None, pad_edge=False)

@@ -104,14 +104,36 @@ def mixtures(
     phases: Annotated[
         int, typer.Option(min=1, max=6, metavar="N", help="Most phases of a sample.")
     ] = 4,
+    spiked: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="PAIRS",
+            help="Lay so many pairs of single-phase patterns over one another instead; DIR is as "
+            "of lookup.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count how often all phases of measured mixtures are named, and how well weighed."""
     from service.bench.mixtures import bench_mixtures
-    from service.bench.tables import mixtures_table
+    from service.bench.spiked import bench_spiked
+    from service.bench.tables import mixtures_table, spiked_table
 
     opened = open_library(library)
     with progress_bar() as progress:
+        if spiked is not None:
+            result = bench_spiked(
+                queries,
+                opened,
+                pairs=spiked,
+                chemistry=chemistry.value,
+                phases=phases,
+                advance=lambda done, total: progress(done, total, "queries"),
+            )
+            emit(result) if json else show(spiked_table(result))
+            return
         result = bench_mixtures(
             queries,
             opened,

@@ -62,12 +62,12 @@ def structure_text(phase: Phase) -> str | None:
     system = crystal_system(sites.number)
     setting = 2 if str(moyopy.HallSymbolEntry(sites.hall_number).setting) == "2" else 1
     remark = "" if sites.same_cell else " axes or origin differ from the CIF, the crystal does not"
-    hit = phase.hit
-    source = "".join(f", {one.collection} {one.identifier}" for one in hit.sources[:1])
+    found = phase.found
+    source = "".join(f", {one.collection} {one.identifier}" for one in found.sources[:1])
     group = f"SpacegroupNo={sites.number} HermannMauguin={space_group_name(sites)}"
     lines = [
-        f"PHASE={phase.label} // {ascii_text(phase_name(hit) + source)}, entry {hit.id}",
-        f"Formula={re.sub('[^A-Za-z0-9.()]', '', hit.formula)} //",
+        f"PHASE={phase.label} // {ascii_text(phase_name(found) + source)}, entry {found.id}",
+        f"Formula={re.sub('[^A-Za-z0-9.()]', '', found.formula)} //",
         f"{group} Setting={setting} Lattice={system.capitalize()} //{remark}",
         " ".join(_cell(sites, system)) + " //",
         "RP=4 k1=0 PARAM=k2=0_0^0.0001 PARAM=B1=0_0^0.01 PARAM=GEWICHT=0_0 //",

@@ -131,7 +131,7 @@ def hand_over_texts(
         texts["pattern.csv"] = _q_text(pattern)
     else:
         fwhm_deg = prepare(pattern).fwhm_deg
-        zero = phases[0].hit.fit.zero_shift_deg if phases else 0.0
+        zero = phases[0].zero_shift_deg if phases else 0.0
         texts["pattern.xy"] = xy_text(pattern)
         texts["pattern.fxye"] = fxye_text(pattern)
         texts["pattern.instprm"] = instrument_text(

@@ -101,7 +101,7 @@ def script_text(phases: Sequence[Phase]) -> str:
         phases: that are refined together.
     """
     listed = "".join(
-        f"    ({one.stem + '.cif'!r}, {ascii_text(phase_name(one.hit))!r}),\n" for one in phases
+        f"    ({one.stem + '.cif'!r}, {ascii_text(phase_name(one.found))!r}),\n" for one in phases
     )
     return _SCRIPT.replace("PHASES_HERE\n", listed)
 

@@ -1,15 +1,17 @@
-"""The phases that are handed over: the best rows' crystals, their cells as the fit has them."""
+"""The phases that are handed over: crystals of the answer, their cells as the fit has them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from data.cif import write_cif
+from data.cif_symmetry import metric_lattice
 from data.crystal import Crystal
 from indexer import Library
-from search.result import Hit, LookupResult
+from search.result import Hit, LookupResult, Mixture, MixturePhase
 from service.words import percent, phase_name
 
 HANDED_OVER = 3
@@ -23,28 +25,31 @@ class Phase:
     """One crystal to refine.
 
     Attributes:
-        hit: as the answer has it.
-        crystal: the library's, its lengths changed by the fitted strain; same coordinates.
+        found: as the answer has it.
+        crystal: the library's, its cell as fitted; same coordinates.
         stem: name of its files without the suffix, such as "1-anglesite".
         label: name for a refinement program, letters, digits and underscores only.
+        zero_shift_deg: of the fit, added to the calculated 2θ.
+        words: what the fit says of it, a line each.
     """
 
-    hit: Hit
+    found: Hit | MixturePhase
     crystal: Crystal
     stem: str
     label: str
+    zero_shift_deg: float
+    words: tuple[str, ...]
 
     def cif(self, pattern_name: str) -> str:
         """The crystal as CIF, with where it comes from as comments."""
-        hit = self.hit
         head = [
-            f"{phase_words(hit)}; entry {hit.id}",
-            f"Rank {hit.rank} for {pattern_name}, confidence {percent(hit.confidence)}.",
-            f"Lengths of the stored cell changed by {hit.fit.strain_percent:+.4f} % to fit it.",
+            f"{phase_words(self.found)}; entry {self.found.id}",
+            f"Found in {pattern_name}:",
+            *self.words,
             "Coordinates are as stored.",
             *(
                 f"{one.collection} {one.identifier} {one.reference} {one.licence}"
-                for one in hit.sources
+                for one in self.found.sources
             ),
         ]
         comments = "".join(f"# {ascii_text(line)}\n" for line in head)
@@ -52,7 +57,7 @@ class Phase:
 
 
 def phases_of(result: LookupResult, library: Library, *, count: int = HANDED_OVER) -> list[Phase]:
-    """The first entries of the best rows, with their crystals.
+    """What there is to refine: all phases of the best mixture, else the first of the best rows.
 
     Args:
         result: an answer.
@@ -62,25 +67,78 @@ def phases_of(result: LookupResult, library: Library, *, count: int = HANDED_OVE
     Raises:
         QueryError: an entry is not in the library.
     """
+    if result.mixtures:
+        best = result.mixtures[0]
+        crystals = _crystals(best.phases, library)
+        return [
+            _of_mixture(place, one, best, crystal)
+            for place, (one, crystal) in enumerate(zip(best.phases, crystals, strict=True), start=1)
+        ]
     hits = result.hits[:count]
-    entries = library.entries([library.row(hit.id) for hit in hits])
-    phases = []
-    for hit, entry in zip(hits, entries, strict=True):
-        name = _plain(phase_name(hit)) or _plain(hit.formula) or hit.id
-        phases.append(
-            Phase(
-                hit=hit,
-                crystal=strained(entry.crystal, hit.fit.strain_percent),
-                stem=f"{hit.rank}-{name}",
-                label=f"P{hit.rank}_{re.sub('[^A-Za-z0-9]', '', name)}",
-            )
-        )
-    return phases
+    crystals = _crystals(hits, library)
+    return [_of_hit(hit, crystal) for hit, crystal in zip(hits, crystals, strict=True)]
 
 
-def phase_words(hit: Hit) -> str:
+def _crystals(found: Sequence[Hit | MixturePhase], library: Library) -> list[Crystal]:
+    entries = library.entries([library.row(one.id) for one in found])
+    return [entry.crystal for entry in entries]
+
+
+def _of_hit(hit: Hit, stored: Crystal) -> Phase:
+    fit = hit.fit
+    peaks = f"{fit.matched_peaks} of {fit.matched_peaks + fit.unexplained_peaks} peaks"
+    stem, label = _file_names(hit.rank, hit)
+    return Phase(
+        found=hit,
+        crystal=strained(stored, fit.strain_percent),
+        stem=stem,
+        label=label,
+        zero_shift_deg=fit.zero_shift_deg,
+        words=(
+            (
+                f"rank {hit.rank}, confidence {percent(hit.confidence)}, "
+                f"Rwp {fit.rwp_percent:.1f} %, explains {peaks}"
+            ),
+            (
+                f"lengths changed by {fit.strain_percent:+.3f} % from the stored cell; "
+                f"zero shift {fit.zero_shift_deg:+.4f}° 2θ"
+            ),
+        ),
+    )
+
+
+def _of_mixture(place: int, phase: MixturePhase, mixture: Mixture, stored: Crystal) -> Phase:
+    stem, label = _file_names(place, phase)
+    trace = ", a trace" if phase.trace else ""
+    return Phase(
+        found=phase,
+        crystal=replace(stored, lattice=metric_lattice(phase.cell)),
+        stem=stem,
+        label=label,
+        zero_shift_deg=mixture.zero_shift_deg,
+        words=(
+            (
+                f"{phase.weight_percent:.1f} % of the crystalline weight{trace}; all "
+                f"{len(mixture.phases)} phases together: confidence {percent(mixture.confidence)}, "
+                f"Rwp {mixture.rwp_percent:.1f} %"
+            ),
+            (
+                f"a length of the stored cell changed by {phase.strain_percent:+.3f} % at most; "
+                f"zero shift {mixture.zero_shift_deg:+.4f}° 2θ"
+            ),
+        ),
+    )
+
+
+def _file_names(number: int, one: Hit | MixturePhase) -> tuple[str, str]:
+    """Stem of the files, and label."""
+    name = _plain(phase_name(one)) or _plain(one.formula) or one.id
+    return f"{number}-{name}", f"P{number}_{re.sub('[^A-Za-z0-9]', '', name)}"
+
+
+def phase_words(one: Hit | MixturePhase) -> str:
     """Name, formula and space group, none of them twice: "Anglesite, PbSO4, Pnma"."""
-    return ", ".join(dict.fromkeys((phase_name(hit), hit.formula, hit.space_group)))
+    return ", ".join(dict.fromkeys((phase_name(one), one.formula, one.space_group)))
 
 
 def strained(crystal: Crystal, strain_percent: float) -> Crystal:

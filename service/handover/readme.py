@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import fill
 
-from search.result import LookupResult
+from search.result import Hit, LookupResult, Tie
 from service.handover.phases import Phase, phase_words
 from service.words import VERDICTS, percent, phase_name, radiation_words, verdict_sentence
 
@@ -44,7 +44,7 @@ def readme_text(
     )
     parts = [
         f"{pattern.name}\n{'=' * len(pattern.name)}",
-        _paragraph(f"{VERDICTS[result.verdict]}. {verdict_sentence(result)}"),
+        _paragraph(_answer(result)),
         f"Wavelength   {radiation_words(pattern)}\nLibrary      {library}",
     ]
     if result.warnings:
@@ -63,16 +63,26 @@ def readme_text(
     return "\n\n".join(parts) + "\n"
 
 
+def _answer(result: LookupResult) -> str:
+    """What was found, in a sentence or two."""
+    if not result.mixtures:
+        return f"{VERDICTS[result.verdict]}. {verdict_sentence(result)}"
+    best = result.mixtures[0]
+    parts = ", ".join(f"{phase_name(one)} {one.weight_percent:.1f} %" for one in best.phases)
+    return (
+        f"Taken for a mixture, by weight of what is crystalline: {parts}. That these are the "
+        f"phases, up to entries alike and traces, has a confidence of {percent(best.confidence)}."
+    )
+
+
 def _phase(phase: Phase) -> str:
-    hit, fit = phase.hit, phase.hit.fit
+    found = phase.found
     a, b, c, alpha, beta, gamma = phase.crystal.cell
-    peaks = f"{fit.matched_peaks} of {fit.matched_peaks + fit.unexplained_peaks} peaks"
-    moved = f"{fit.strain_percent:+.3f} % from the stored cell"
+    number = phase.stem.partition("-")[0]
     lines = [
-        f"{hit.rank}. {phase_words(hit)}",
-        f"   confidence {percent(hit.confidence)}, Rwp {fit.rwp_percent:.1f} %, explains {peaks}",
+        f"{number}. {phase_words(found)}",
+        *(fill(line, WIDTH, initial_indent="   ", subsequent_indent="   ") for line in phase.words),
         f"   a, b, c {a:.5f} {b:.5f} {c:.5f} Å; α, β, γ {alpha:.4f} {beta:.4f} {gamma:.4f}°",
-        f"   lengths changed by {moved}; zero shift {fit.zero_shift_deg:+.4f}° 2θ",
         *(
             fill(
                 f"{one.collection} {one.identifier} {one.reference}".strip(),
@@ -81,12 +91,13 @@ def _phase(phase: Phase) -> str:
                 subsequent_indent="   ",
             )
             + (f"\n   licence: {one.licence}" if one.licence else "")
-            for one in hit.sources
+            for one in found.sources
         ),
     ]
-    if hit.twins:
-        alike = ", ".join(f"{phase_name(one)} ({one.formula})" for one in hit.twins[:5])
-        more = f" and {len(hit.twins) - 5} more" if len(hit.twins) > 5 else ""
+    others: Sequence[Hit | Tie] = found.twins if isinstance(found, Hit) else found.ties
+    if others:
+        alike = ", ".join(f"{phase_name(one)} ({one.formula})" for one in others[:5])
+        more = f" and {len(others) - 5} more" if len(others) > 5 else ""
         lines.append(
             fill(
                 f"The pattern cannot tell it from: {alike}{more}.",
@@ -101,7 +112,7 @@ def _phase(phase: Phase) -> str:
 def _about(name: str, phases: Sequence[Phase]) -> str:
     for phase in phases:
         if name == f"{phase.stem}.cif":
-            return f"{phase_name(phase.hit)}: the crystal, its cell fitted to the pattern"
+            return f"{phase_name(phase.found)}: the crystal, its cell fitted to the pattern"
         if name == f"{phase.stem}.str":
             return "the same for BGMN and Profex"
     return "the whole answer, for programs"
@@ -117,7 +128,12 @@ def _next_steps(
     steps = []
     if not phases:
         return [_paragraph("There is no crystal to refine: nothing in the library came near.")]
-    if result.verdict == "no-confident-match":
+    if result.mixtures:
+        steps.append(
+            "All phases begin together. Check that each has lines of its own in the pattern before "
+            "you believe its weight; entries alike fit as well in a phase's place."
+        )
+    elif result.verdict == "no-confident-match":
         steps.append(
             "Nothing fits well enough to be named. The crystals here are the nearest entries: "
             "take them for a comparison, not for an answer."
@@ -162,9 +178,13 @@ def _next_steps(
             "brought to the standard setting; import the CIF in Profex instead."
         )
     steps.append(
-        "TOPAS, FullProf, Jana and Maud read the CIFs and pattern.xy. The fit changed all lengths "
-        "of a cell by one factor: refine a, b and c freely. Coordinates, occupancies and "
-        "displacements are the source's; cite it."
+        "TOPAS, FullProf, Jana and Maud read the CIFs and pattern.xy. "
+        + (
+            "The fit changed cells as their symmetry allows. "
+            if result.mixtures
+            else "The fit changed all lengths of a cell by one factor: refine a, b and c freely. "
+        )
+        + "Coordinates, occupancies and displacements are the source's; cite it."
     )
     return [_item(step) for step in steps]
 

@@ -13,7 +13,13 @@ from scipy.stats import kstest
 from data.crystal import Crystal
 from data.diffraction import lines_of
 from data.lines import Lines
-from data.measured_like import Diffractometer, _strained, measured_like
+from data.measured_like import (
+    Diffractometer,
+    Part,
+    _strained,
+    measured_like,
+    measured_like_mixture,
+)
 from data.pattern import Pattern
 from data.preparation import prepare
 from data.profile import lorentz_polarisation, two_theta_deg
@@ -373,3 +379,36 @@ def test_every_wavelength_of_the_radiation_is_seen() -> None:
         for wavelength in CU_KA.wavelengths_angstrom
     ]
     assert areas[0] / areas[1] == pytest.approx(2.0, rel=0.1)
+
+
+class TestMixtures:
+    rotations = symmetry_operations(literal.SILICON)[0]
+
+    def test_each_phase_has_lines_as_strong_as_its_scale(self) -> None:
+        parts = [
+            Part(literal.SILICON, along_a(1), self.rotations, 3.0),
+            Part(literal.SILICON, along_a(3), self.rotations, 1.0),
+        ]
+        pattern = measured_like_mixture(parts, still(0), diffractometer=IDEAL, radiation=COPPER)
+        places = two_theta_deg(along_a(1, 3).inv_d2, 1.5406)
+        areas, centres = seen(pattern, places)
+        polarised = lorentz_polarisation(places)
+        assert areas[0] / areas[1] == pytest.approx(3 * polarised[0] / polarised[1], rel=5e-3)
+        np.testing.assert_allclose(centres, places, atol=2e-3)
+
+    def test_phases_differ_in_width(self) -> None:
+        parts = [Part(literal.SILICON, along_a(n), self.rotations, 1.0) for n in (2, 3)]
+        pattern = measured_like_mixture(parts, still(1), diffractometer=IDEAL, radiation=COPPER)
+        places = two_theta_deg(along_a(2, 3).inv_d2, 1.5406)
+        (first, second), _ = seen(pattern, places)
+        heights = [pattern.counts[np.abs(pattern.x - place).argmin()] for place in places]
+        # Area over height is the width; of one width the two would agree.
+        assert abs(np.log((first / heights[0]) / (second / heights[1]))) > 0.02
+
+    def test_one_seed_makes_one_pattern(self) -> None:
+        parts = [Part(literal.SILICON, along_a(n), self.rotations, 1.0) for n in (2, 3)]
+        one, again, other = (
+            measured_like_mixture(parts, np.random.default_rng(seed)) for seed in (5, 5, 6)
+        )
+        np.testing.assert_array_equal(one.counts, again.counts)
+        assert len(other) != len(one) or (other.counts != one.counts).any()

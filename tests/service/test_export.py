@@ -25,7 +25,7 @@ from data.reading import read_pattern
 from data.record import Record
 from indexer import Library
 from search.profile_fit import SHAPE_SPAN, shape_table
-from search.result import LookupResult
+from search.result import Hit, LookupResult, MixturePhase
 from search.searcher import Searcher
 from service.handover import Phase, destinations, phases_of, write_hand_over
 from service.handover.bgmn import control_text, structure_text
@@ -34,6 +34,7 @@ from service.handover.gsas import fxye_text, gauss_and_lorentz, instrument_text
 from service.handover.phases import ascii_text, strained
 from tests import crystals
 from tests.data.test_wyckoff import SPINEL, SPINEL_AT_THE_OTHER_ORIGIN
+from tests.search.mixture.test_naming import mixed
 from tests.service.conftest import Braggle, MakeResult
 
 STRAIN_PERCENT = 0.31
@@ -41,7 +42,7 @@ STRAIN_PERCENT = 0.31
 
 def phase_of(crystal: Crystal, make_result: MakeResult, name: str = "Phase") -> Phase:
     hit = make_result(names=(name,)).hits[0]
-    return Phase(hit, strained(crystal, STRAIN_PERCENT), f"1-{name}", f"P1_{name}")
+    return Phase(hit, strained(crystal, STRAIN_PERCENT), f"1-{name}", f"P1_{name}", 0.0, ())
 
 
 def text_of(crystal: Crystal, make_result: MakeResult) -> str:
@@ -89,8 +90,9 @@ def test_cifs_read_back_as_the_strained_crystals(
 
     result, library = answered
     for phase in phases_of(result, library):
-        stored = library.entry(library.row(phase.hit.id)).crystal
-        factor = 1 + phase.hit.fit.strain_percent / 100
+        assert isinstance(phase.found, Hit)
+        stored = library.entry(library.row(phase.found.id)).crystal
+        factor = 1 + phase.found.fit.strain_percent / 100
         (record,) = read_cif(folder / f"{phase.stem}.cif")
         assert isinstance(record, Record)
         lengths = np.array(stored.cell[:3]) * factor
@@ -385,10 +387,52 @@ def test_a_q_axis_without_a_wavelength_gets_no_control_files(
 def test_nothing_named_is_said_plainly(make_result: MakeResult) -> None:
     result = make_result(verdict="no-confident-match")
     hit = result.hits[0]
-    texts = hand_over_texts(result, [Phase(hit, crystals.RUTILE, "1-x", "P1_x")])
+    texts = hand_over_texts(result, [Phase(hit, crystals.RUTILE, "1-x", "P1_x", 0.0, ())])
     words = " ".join(texts["README.txt"].split())
     assert "No confident match." in words
     assert "take them for a comparison, not for an answer" in words
+
+
+@pytest.fixture(scope="module")
+def mixed_answer(built: Path) -> tuple[LookupResult, Library]:
+    searcher = Searcher(Library.open(built))
+    pattern = mixed({"rutile": 70, "fluorite": 30})
+    return searcher.lookup(pattern, phases=3), searcher.library
+
+
+def test_all_phases_of_a_mixture_begin_together(
+    mixed_answer: tuple[LookupResult, Library],
+) -> None:
+    result, library = mixed_answer
+    phases = phases_of(result, library)
+    assert [phase.found.formula for phase in phases] == ["TiO2", "CaF2"]
+    texts = hand_over_texts(result, phases, together=2)
+    for name in ("gsas2.py", "bgmn.sav"):
+        assert all(phase.stem in texts[name] for phase in phases)
+    words = " ".join(texts["README.txt"].split())
+    assert "Taken for a mixture" in words
+    assert "All phases begin together" in words
+    shift = result.mixtures[0].zero_shift_deg
+    assert shift == pytest.approx(0.03, abs=0.02)
+    zero = re.search(r"^Zero:(\S+)$", texts["pattern.instprm"], re.MULTILINE)
+    assert zero is not None
+    assert float(zero[1]) == pytest.approx(shift, abs=1e-4)
+
+
+def test_cells_of_a_mixture_are_the_fitted_ones(
+    mixed_answer: tuple[LookupResult, Library], tmp_path: Path
+) -> None:
+    result, library = mixed_answer
+    for phase in phases_of(result, library):
+        assert isinstance(phase.found, MixturePhase)
+        path = tmp_path / "phase.cif"
+        path.write_text(phase.cif("mixed"), "utf-8")
+        (record,) = read_cif(path)
+        assert isinstance(record, Record)
+        np.testing.assert_allclose(record.crystal.cell, phase.found.cell, atol=1e-5)
+        stored = library.entry(library.row(phase.found.id)).crystal
+        assert record.crystal.space_group_number == stored.space_group_number
+        assert record.crystal.composition == pytest.approx(stored.composition)
 
 
 def test_names_become_plain() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from data.cif_writing import write_cif
 from data.errors import QueryError
+from indexer import Library
 from service.bench.mixture_cases import find_mixture_cases, formula_of
+from service.bench.spiked import SHARES_PERCENT, bench_spiked
 from tests import crystals
 from tests.search.mixture.test_naming import mixed
 from tests.service.conftest import Braggle, write_xy
@@ -61,6 +64,53 @@ def test_the_benchmark_judges_sets_and_weights(braggle: Braggle, cases: Path) ->
     assert result["recall"] == result["precision"] == 1.0
     assert result["weight_worst_percent"] < 3
     assert result["per_query"][0]["series"] == "2min"
+
+
+@pytest.fixture
+def singles(tmp_path: Path) -> Path:
+    """Patterns of single phases with their crystals, as for look-ups."""
+    for name in ("rutile", "fluorite"):
+        folder = tmp_path / "singles" / name
+        folder.mkdir(parents=True)
+        (folder / "truth.cif").write_text(write_cif(crystals.ALL[name], name=name), "utf-8")
+        write_xy(mixed({name: 1}), folder / "pattern.xy")
+    return tmp_path / "singles"
+
+
+def test_a_minor_phase_is_found_from_some_share_on(braggle: Braggle, singles: Path) -> None:
+    words = ("bench", "mixtures", singles, "--spiked", 1, "--chemistry", "elements")
+    done = braggle(*words, "--json")
+    assert done.exit_code == 0, done.output
+    result = json.loads(done.stdout)
+    assert result["pairs"] == 1
+    by_share = {row["share_percent"]: row for row in result["shares"]}
+    assert list(by_share) == list(SHARES_PERCENT)
+    assert by_share[0]["minor_found_percent"] is None
+    assert by_share[40]["minor_found_percent"] == by_share[40]["major_found_percent"] == 100
+    alone = next(row for row in result["per_query"] if row["share_percent"] == 0)
+    assert not alone["minor_found"]
+    assert {alone["major"], alone["minor"]} == {"rutile", "fluorite"}
+
+
+def test_one_species_alone_makes_no_pair(singles: Path, built: Path) -> None:
+    shutil.rmtree(singles / "rutile")
+    with pytest.raises(QueryError, match="no two cases"):
+        bench_spiked(singles, Library.open(built))
+
+
+def test_what_the_library_lacks_is_told(braggle: Braggle, tmp_path: Path) -> None:
+    folder = tmp_path / "cases" / "one"
+    folder.mkdir(parents=True)
+    for name in ("rutile", "baddeleyite"):
+        (folder / f"{name}.cif").write_text(write_cif(crystals.ALL[name], name=name), "utf-8")
+    write_xy(mixed({"rutile": 50, "baddeleyite": 50}), folder / "pattern.xy")
+    done = braggle("bench", "mixtures", tmp_path / "cases", "--json")
+    result = json.loads(done.stdout)
+    (case,) = result["per_query"]
+    there = {one["phase"]: one["in_library"] for one in case["truth"]}
+    assert there == {"rutile": True, "baddeleyite": False}
+    assert result["recall_of_known"] == 1.0
+    assert result["recall"] == 0.5
 
 
 def test_truth_from_crystals_beside_the_pattern(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from data.profile import simulate
 from data.radiation import CU_KA
 from indexer.catalogue import Filters
 from search import Searcher
-from search.mixture.confidence import confidences
+from search.mixture.confidence import WHETHER, WHICH, Belief
+from search.mixture.ties import commonest
 from search.mixture.weighing import cell_mass_dalton
 from tests.crystals import ALL
 
@@ -85,4 +87,31 @@ def test_numbers_of_phases_that_are_not_tried(searcher: Searcher, phases: int) -
 
 
 def test_nothing_found_has_no_confidence() -> None:
-    assert confidences([], []).tolist() == []
+    nothing = np.zeros((0, len(WHICH)))
+    assert Belief.shipped().confidences(nothing, np.zeros((0, len(WHETHER) - 1))).tolist() == []
+
+
+def test_a_better_score_is_believed_more_and_no_more_than_whole() -> None:
+    scores = np.array([[-20.0, 2.0], [-24.0, 2.0], [-30.0, 2.0]])
+    rest = np.tile([0.0, 0.0, 3.0, 2.0, 1.0], (3, 1))
+    found = Belief.shipped().confidences(scores, rest)
+    assert found[0] > found[1] > found[2] > 0
+    assert found.sum() <= 1.0
+
+
+def test_the_compound_of_most_entries_is_named_of_those_that_tie() -> None:
+    formulas = {1: "TiO", 2: "NiO", 3: "NiO", 4: "Ni0.9Mg0.1O", 5: "Ni0.9Mg0.1O"}
+
+    class Known:
+        def formula(self, row: int) -> str:
+            return formulas[row]
+
+        def is_mixed(self, row: int) -> bool:
+            return row > 3
+
+    known: Any = Known()
+    # Two entries that lose little outweigh one; dilute solutions do not while plain ones tie.
+    assert commonest(known, {1: 0.0, 2: 2.0, 3: 1.0, 4: 0.1, 5: 0.1}) == 3
+    assert commonest(known, {1: 0.0, 2: 11.0}) == 1
+    assert commonest(known, {4: 0.0, 5: 0.5}) == 4
+    assert commonest(known, {4: 0.0, 1: 5.0}) == 1
