@@ -7,6 +7,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 
 from data.cif import write_cif
+from data.cif_symmetry import metric_lattice
 from data.crystal import Crystal
 from indexer import Library
 from search.result import Hit, LookupResult
@@ -40,7 +41,8 @@ class Phase:
         head = [
             f"{phase_words(hit)}; entry {hit.id}",
             f"Rank {hit.rank} for {pattern_name}, confidence {percent(hit.confidence)}.",
-            f"Lengths of the stored cell changed by {hit.fit.strain_percent:+.4f} % to fit it.",
+            f"Cell fitted to it: lengths changed by {hit.fit.strain_percent:+.4f} % on average,",
+            f"by direction up to {hit.fit.distortion_percent:.4f} % from that.",
             "Coordinates are as stored.",
             *(
                 f"{one.collection} {one.identifier} {one.reference} {one.licence}"
@@ -70,7 +72,7 @@ def phases_of(result: LookupResult, library: Library, *, count: int = HANDED_OVE
         phases.append(
             Phase(
                 hit=hit,
-                crystal=strained(entry.crystal, hit.fit.strain_percent),
+                crystal=in_cell(entry.crystal, hit.fit.cell),
                 stem=f"{hit.rank}-{name}",
                 label=f"P{hit.rank}_{re.sub('[^A-Za-z0-9]', '', name)}",
             )
@@ -83,9 +85,9 @@ def phase_words(hit: Hit) -> str:
     return ", ".join(dict.fromkeys((phase_name(hit), hit.formula, hit.space_group)))
 
 
-def strained(crystal: Crystal, strain_percent: float) -> Crystal:
-    """The crystal with all its lengths changed by a percentage; fractional coordinates stay."""
-    return replace(crystal, lattice=crystal.lattice * (1 + strain_percent / 100))
+def in_cell(crystal: Crystal, cell: tuple[float, float, float, float, float, float]) -> Crystal:
+    """The crystal in another cell, lengths in Å and angles in degrees; fractions stay."""
+    return replace(crystal, lattice=metric_lattice(cell))
 
 
 def ascii_text(text: str) -> str:

@@ -67,12 +67,14 @@ def _phase(phase: Phase) -> str:
     hit, fit = phase.hit, phase.hit.fit
     a, b, c, alpha, beta, gamma = phase.crystal.cell
     peaks = f"{fit.matched_peaks} of {fit.matched_peaks + fit.unexplained_peaks} peaks"
-    moved = f"{fit.strain_percent:+.3f} % from the stored cell"
+    moved = f"{fit.strain_percent:+.3f} % on average from the stored cell"
     lines = [
         f"{hit.rank}. {phase_words(hit)}",
         f"   confidence {percent(hit.confidence)}, Rwp {fit.rwp_percent:.1f} %, explains {peaks}",
         f"   a, b, c {a:.5f} {b:.5f} {c:.5f} Å; α, β, γ {alpha:.4f} {beta:.4f} {gamma:.4f}°",
-        f"   lengths changed by {moved}; zero shift {fit.zero_shift_deg:+.4f}° 2θ",
+        f"   lengths changed by {moved},",
+        f"   by direction up to {fit.distortion_percent:.3f} % from that;",
+        f"   zero shift {fit.zero_shift_deg:+.4f}° 2θ",
         *(
             fill(
                 f"{one.collection} {one.identifier} {one.reference}".strip(),

@@ -14,7 +14,8 @@ from data.lines import LinesTable
 from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from data.radiation import CU_KA, Radiation
-from service.bench.worsening import cut, lines_in, mixed, moved_lattices, noisy
+from search.free_cell import lines_in
+from service.bench.worsening import cut, mixed, moved_lattices, noisy
 from tests import crystals
 from tests.service.bench_crystals import KNOWN, NAMES, measured
 
