@@ -75,7 +75,7 @@ def _unexplained(prepared: Prepared, curve: _FLOAT) -> float:
     reach = np.maximum(peaks.fwhm_deg, prepared.fwhm_deg) / 2
     first = np.searchsorted(axis, peaks.two_theta_deg - reach)
     last = np.maximum(np.searchsorted(axis, peaks.two_theta_deg + reach), first + 1)
-    sums = np.cumsum([[0.0, *curve], [0.0, *prepared.net]], axis=1)
+    sums = np.pad(np.cumsum([curve, prepared.net], axis=1), ((0, 0), (1, 0)))
     calculated, measured = sums[:, last] - sums[:, first]
     weight = np.sqrt(peaks.area)
     return float(weight[calculated < EXPLAINED * measured].sum() / (weight.sum() or 1.0))
