@@ -66,7 +66,7 @@ def test_planted_weights_of_presence_are_estimated() -> None:
 
 
 def test_a_match_is_what_keeps_the_right_ones() -> None:
-    calls = calls_made_up(500, seed=2)
+    calls = calls_made_up(4000, seed=2)
     at = match_from(calls, TRUE_PRESENCE)
     certainty = [call.share / (1 + np.exp(-call.seen @ TRUE_PRESENCE)) for call in calls]
     right = np.array([call.right for call in calls])
