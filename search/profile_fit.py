@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -150,6 +151,7 @@ def draw_profile(
     return drawn
 
 
+@cache
 def shape_table() -> _FLOAT:
     """A pseudo-Voigt of unit width and area, from its centre to `SHAPE_SPAN` widths."""
     x = np.linspace(0.0, SHAPE_SPAN, SHAPE_POINTS + 1)

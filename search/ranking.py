@@ -3,8 +3,10 @@
 Which: a conditional logit (McFadden 1974). Among entries of the library of which one is the
 sample, entry i is it with probability exp(u_i) / Σ_j exp(u_j), u linear in what the fit saw.
 Entries are compared within a query, so that what makes a whole pattern hard (noise, texture, few
-peaks) cancels. Whether: a logistic regression on the best entry's fit, its lead over the crowd,
-and the number of measured peaks. The product of the two is the confidence.
+peaks) cancels. Whether: a logistic regression on what the best entry leaves over when its cell,
+width and texture are fitted, on how far that cell is from the stored one, on its lead over the
+best entry of another species, and on the number of measured peaks. The product of the two is the
+confidence.
 """
 
 from __future__ import annotations
@@ -16,14 +18,26 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from data.preparation import Prepared
+from search.cell_fit import CellFit
+from search.free_cell import deformation
 from search.profile_fit import ProfileFits
 
-FEATURES = ("misfit", "unexplained", "lacking", "strain", "zero_shift")
-PRESENCE_FEATURES = (*FEATURES, "lead", "peaks", "constant")
+FEATURES = ("misfit", "unexplained", "lacking", "strain", "distortion", "zero_shift")
+PRESENCE_FEATURES = (
+    "residual",
+    "unexplained",
+    "strain",
+    "distortion",
+    "lead",
+    "peaks",
+    "constant",
+)
 
-CROWD = 80
-"""The lead of the best entry is taken over the one so many places behind: past its twins."""
+USUAL_STRAIN, USUAL_DISTORTION = 0.003, 0.002
+"""Strains up to which one phase's cells commonly differ between samples."""
+
+ENOUGH_LEAD = 3.0
+"""A lead over other species that is longer says nothing more of whether the sample is there."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -35,10 +49,12 @@ class Ranker:
     Attributes:
         weights: of `FEATURES`, in that order.
         presence: of `PRESENCE_FEATURES`, in that order.
+        match: confidence in the first entry's species from which the answer is called a match.
     """
 
     weights: tuple[float, ...]
     presence: tuple[float, ...]
+    match: float
 
     @classmethod
     def shipped(cls) -> Ranker:
@@ -47,57 +63,70 @@ class Ranker:
         return cls(
             tuple(content["weights"][name] for name in FEATURES),
             tuple(content["presence"][name] for name in PRESENCE_FEATURES),
+            content["match"],
         )
 
-    def score(self, fits: ProfileFits) -> _FLOAT:
+    def score(self, fits: ProfileFits, distortion: _FLOAT) -> _FLOAT:
         """Worth of each entry, comparable within one query only. Shape (n,)."""
-        return np.asarray(features(fits) @ np.asarray(self.weights))
+        return np.asarray(features(fits, distortion) @ np.asarray(self.weights))
 
-    def presence_probability(
-        self, fits: ProfileFits, score: _FLOAT, crowd: _FLOAT, prepared: Prepared
-    ) -> float:
-        """Probability that the sample is among the entries at all.
-
-        Args:
-            fits: of the entries.
-            score: of the entries. Shape (n,).
-            crowd: scores of entries that were looked at whether or not filters let them pass.
-            prepared: the query.
-        """
-        seen = presence_features(features(fits), score, crowd, len(prepared.peaks))
+    def presence_probability(self, seen: _FLOAT) -> float:
+        """Probability that the sample is among the entries at all, from `presence_features`."""
         return float(1 / (1 + np.exp(-seen @ np.asarray(self.presence))))
 
 
-def features(fits: ProfileFits) -> _FLOAT:
-    """What the choice looks at, each of order one. Shape (n, len(FEATURES))."""
+def features(fits: ProfileFits, distortion: _FLOAT) -> _FLOAT:
+    """What the choice looks at, each of order one. Shape (n, len(FEATURES)).
+
+    Strains enter by a logarithm, as of errors with long tails (Student's t): most samples' cells
+    agree to tenths of a percent, and those of solid solutions differ by much more.
+
+    Args:
+        fits: of n entries.
+        distortion: of their cells; see `search.free_cell.deformation`. Shape (n,).
+    """
     return np.column_stack(
         [
             # Angle between the profiles: differences near 1 count more than those near 0.
             np.arccos(np.clip(fits.correlation, 0.0, 1.0)),
             1.0 - fits.explained,
             fits.lacking,
-            # Squares, as of errors with a normal distribution: in percent and in 0.1°.
-            (100 * fits.strain) ** 2,
+            np.log1p((fits.strain / USUAL_STRAIN) ** 2),
+            np.log1p((distortion / USUAL_DISTORTION) ** 2),
             (10 * fits.zero_shift_deg) ** 2,
         ]
     )
 
 
-def presence_features(alternatives: _FLOAT, score: _FLOAT, crowd: _FLOAT, peaks: int) -> _FLOAT:
-    """What tells whether the best of the alternatives is the sample.
+def presence_features(
+    best: CellFit, stored: _FLOAT, score: _FLOAT, kin: NDArray[np.bool_], peaks: int
+) -> _FLOAT:
+    """What tells whether the best entry is the sample.
 
     Args:
-        alternatives: as of `features`. Shape (n, len(FEATURES)).
-        score: of each. Shape (n,).
-        crowd: scores of entries of any kind. Shape (m,).
+        best: fit of the first entry.
+        stored: its lattice in the library, rows a, b, c in Å. Shape (3, 3).
+        score: of all entries, best first. Shape (n,).
+        kin: which of them are of the first one's species. Shape (n,).
         peaks: measured peaks.
 
     Returns:
         Shape (len(PRESENCE_FEATURES),).
     """
-    best = int(np.argmax(score))
-    behind = np.sort(crowd)[::-1][min(CROWD, len(crowd) - 1)]
-    return np.array([*alternatives[best], score[best] - behind, np.log1p(peaks), 1.0])
+    (strain,), (distortion,) = deformation(stored[None], best.lattice[None])
+    others = score[~kin]
+    lead = float(score[0] - others.max()) if len(others) else ENOUGH_LEAD
+    return np.array(
+        [
+            best.residual,
+            best.unexplained,
+            np.log1p((strain / USUAL_STRAIN) ** 2),
+            np.log1p((distortion / USUAL_DISTORTION) ** 2),
+            min(lead, ENOUGH_LEAD),
+            np.log1p(peaks),
+            1.0,
+        ]
+    )
 
 
 def shares(score: _FLOAT) -> _FLOAT:

@@ -22,7 +22,9 @@ class Fit:
     Attributes:
         rwp_percent: weighted profile residual, background included, in percent.
         correlation: cosine of the square-root profiles, background removed, 0 to 1.
-        strain_percent: isotropic change of length of the entry's cell that fits best.
+        cell: a, b, c in Å and α, β, γ in degrees, fitted as far as symmetry allows.
+        strain_percent: mean change of length from the stored cell to that.
+        distortion_percent: largest difference of a direction's change from that mean.
         zero_shift_deg: in degrees 2θ.
         scale: counts per unit of calculated intensity.
         matched_peaks: measured peaks that the entry explains.
@@ -32,7 +34,9 @@ class Fit:
 
     rwp_percent: float
     correlation: float
+    cell: tuple[float, float, float, float, float, float]
     strain_percent: float
+    distortion_percent: float
     zero_shift_deg: float
     scale: float
     matched_peaks: int
@@ -181,6 +185,7 @@ class LookupResult:
         warnings: the pattern's own and the search's.
         library_path, library_version, library_entries, channels: what was searched.
         verdict: `match`, `ambiguous` or `no-confident-match`.
+        presence: probability that the sample is in the library at all, 0 to 1.
         hits: best first.
         timings_ms: by stage.
         mixtures: sets of phases, best first, where several phases were asked for.
@@ -194,6 +199,7 @@ class LookupResult:
     library_entries: int
     channels: tuple[str, ...]
     verdict: Verdict
+    presence: float
     hits: tuple[Hit, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
     mixtures: tuple[Mixture, ...] = ()

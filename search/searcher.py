@@ -19,14 +19,18 @@ from indexer.entry import Entry
 from indexer.learned import LearnedChannel
 from indexer.library import Library, default_channels
 from indexer.physical import PhysicalChannel
+from search.cell_fit import CellFit
 from search.final_fit import final_fit
 from search.first_stage import FUSED_DEPTH, SCREENED, StickIndex, screened
+from search.fitted import Fitted, fit_entry, fit_rows
+from search.free_cell import deformation, lines_in
 from search.fusion import fuse
+from search.kin import kin_of_first
 from search.mixture.entries import Entries
 from search.mixture.naming import MOST_PHASES, name_mixtures
 from search.overlay import on_axis, overlay
-from search.profile_fit import STRAIN_LIMIT, ProfileFits, fit_profiles
-from search.ranking import CROWD, Ranker, shares
+from search.profile_fit import STRAIN_LIMIT
+from search.ranking import Ranker, presence_features, shares
 from search.result import Fit, Hit, LookupResult, Mixture, Verdict
 from search.twins import group_twins
 
@@ -42,7 +46,7 @@ SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
 
 LIKELY = 0.5
-"""Probability from which the sample is said to be in the library, and the best row to be it."""
+"""Probability from which the sample is said to be in the library."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +56,27 @@ class Ranking:
     Attributes:
         whole: the query.
         prepared: what of it was compared.
-        rows: in the library. Shape (n,).
-        score: of the ranker. Shape (n,).
+        fitted: the entries.
+        best: fit of the first one with cell, width and texture of its own.
         presence: probability that the sample is among the entries at all.
         probability: that the entry is the sample; they sum to `presence`. Shape (n,).
-        fits: in the same order.
+        certainty: probability that the sample is of the first entry's species.
         timings_ms: by stage.
     """
 
     whole: Prepared
     prepared: Prepared
-    rows: NDArray[np.int64]
-    score: NDArray[np.float64]
+    fitted: Fitted
+    best: CellFit
     presence: float
     probability: NDArray[np.float64]
-    fits: ProfileFits
+    certainty: float
     timings_ms: dict[str, float]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Of the entries in the library. Shape (n,)."""
+        return self.fitted.rows
 
 
 class Searcher:
@@ -124,8 +133,9 @@ class Searcher:
         start = perf_counter()
         # Twins share a row, so more entries than rows are looked at.
         seen = np.arange(min(len(ranking.rows), 2 * top + 20))
-        lines = self.library.lines.take(ranking.rows[seen])
-        groups = group_twins(prepared, lines, ranking.fits.take(seen))[:top]
+        fitted = ranking.fitted.take(seen)
+        lines = lines_in(self.library.lines.take(fitted.rows), fitted.lattices)
+        groups = group_twins(prepared, lines, fitted.fits.zero_shift_deg)[:top]
         listed = np.concatenate(groups)
         entries = dict(
             zip(listed.tolist(), self.library.entries(ranking.rows[listed]), strict=True)
@@ -133,7 +143,9 @@ class Searcher:
         hits = []
         for rank, group in enumerate(groups, start=1):
             members = [
-                _hit(rank, entries[i], ranking, i, lines[i], draw=rank <= overlays and not order)
+                self._hit(
+                    rank, entries[i], ranking, i, lines[i], draw=rank <= overlays and not order
+                )
                 for order, i in enumerate(group.tolist())
             ]
             confidence = float(ranking.probability[group].sum())
@@ -158,7 +170,8 @@ class Searcher:
             library_version=self.library.version,
             library_entries=len(self.library),
             channels=tuple(stamp.id for stamp in self.library.channels),
-            verdict=_verdict(ranking.presence, hits[0].confidence),
+            verdict=self.verdict(ranking),
+            presence=ranking.presence,
             hits=tuple(hits),
             timings_ms={stage: round(ms, 2) for stage, ms in timings.items()},
             mixtures=mixtures,
@@ -226,21 +239,25 @@ class Searcher:
         found = self.first_stage(prepared, rows, first_stage, shortlist)
         timings["first_stage"] = 1e3 * (perf_counter() - start)
         start = perf_counter()
-        fits = fit_profiles(prepared, self.library.lines.take(found))
-        score = self.ranker.score(fits)
-        # Filters may leave too few entries to tell a lead from; any others serve for that.
-        crowd = score if rows is None else self._crowd(prepared, first_stage)
-        presence = self.ranker.presence_probability(fits, score, crowd, prepared)
-        order = np.argsort(-score, kind="stable")
+        fitted = fit_rows(prepared, self.library, found, self.ranker)
+        fitted = fitted.take(np.argsort(-fitted.score, kind="stable"))
         timings["fit"] = 1e3 * (perf_counter() - start)
+        start = perf_counter()
+        best = fit_entry(prepared, self.library, fitted, 0)
+        kin = kin_of_first(self.library, fitted.rows)
+        stored = self.library.lattices[fitted.rows[0]]
+        seen = presence_features(best, stored, fitted.score, kin, len(prepared.peaks))
+        presence = self.ranker.presence_probability(seen)
+        share = shares(fitted.score)
+        timings["confidence"] = 1e3 * (perf_counter() - start)
         return Ranking(
             whole=whole,
             prepared=prepared,
-            rows=found[order],
-            score=score[order],
+            fitted=fitted,
+            best=best,
             presence=presence,
-            probability=presence * shares(score[order]),
-            fits=fits.take(order),
+            probability=presence * share,
+            certainty=presence * float(share[kin].sum()),
             timings_ms=timings,
         )
 
@@ -251,10 +268,6 @@ class Searcher:
             return rows
         passed = self.library.select(filters)
         return passed if rows is None else np.intersect1d(rows, passed)
-
-    def _crowd(self, prepared: Prepared, first_stage: FirstStage) -> NDArray[np.float64]:
-        found = self.first_stage(prepared, None, first_stage, CROWD + 1)
-        return self.ranker.score(fit_profiles(prepared, self.library.lines.take(found)))
 
     def comparable(self, whole: Prepared) -> Prepared:
         """What of a query may be compared: the library's lines end at its smallest d.
@@ -321,6 +334,51 @@ class Searcher:
         questions = self.channels[name].embed_pattern(prepared)
         return self.library.nearest(name, questions, count, rows)[0]
 
+    def verdict(self, ranking: Ranking) -> Verdict:
+        """What a ranking is called."""
+        if ranking.certainty >= self.ranker.match:
+            return "match"
+        return "ambiguous" if ranking.presence >= LIKELY else "no-confident-match"
+
+    def _hit(
+        self, rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool
+    ) -> Hit:
+        fits, prepared = ranking.fitted.fits, ranking.prepared
+        zero = float(fits.zero_shift_deg[i])
+        final = final_fit(prepared, lines, strain=0.0, zero_shift_deg=zero)
+        lattice = ranking.fitted.lattices[i]
+        if draw:
+            found = ranking.best if i == 0 else fit_entry(prepared, self.library, ranking.fitted, i)
+            lattice = found.lattice
+        stored = self.library.lattices[ranking.rows[i]]
+        (strain,), (distortion,) = deformation(stored[None], lattice[None])
+        return Hit(
+            rank=rank,
+            id=entry.id,
+            names=entry.names,
+            formula=entry.formula,
+            space_group=entry.space_group,
+            cell=entry.crystal.cell,
+            sources=entry.sources,
+            score=float(ranking.fitted.score[i]),
+            confidence=float(ranking.probability[i]),
+            fit=Fit(
+                rwp_percent=final.rwp_percent,
+                correlation=float(fits.correlation[i]),
+                cell=replace(entry.crystal, lattice=lattice).cell,
+                strain_percent=100 * float(strain),
+                distortion_percent=100 * float(distortion),
+                zero_shift_deg=zero,
+                scale=final.scale,
+                matched_peaks=int(fits.matched_peaks[i]),
+                missing_peaks=int(fits.missing_peaks[i]),
+                unexplained_peaks=int(fits.unexplained_peaks[i]),
+            ),
+            overlay=overlay(ranking.whole, prepared, lines, final, strain=0.0, zero_shift_deg=zero)
+            if draw
+            else None,
+        )
+
     def _stale(self) -> tuple[str, ...]:
         known = {channel.id for channel in default_channels()}
         return tuple(
@@ -329,42 +387,6 @@ class Searcher:
             for stamp in self.library.channels
             if stamp.id in known and stamp.id not in self.channels
         )
-
-
-def _hit(rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool) -> Hit:
-    fits, prepared = ranking.fits, ranking.prepared
-    strain, zero = float(fits.strain[i]), float(fits.zero_shift_deg[i])
-    final = final_fit(prepared, lines, strain=strain, zero_shift_deg=zero)
-    return Hit(
-        rank=rank,
-        id=entry.id,
-        names=entry.names,
-        formula=entry.formula,
-        space_group=entry.space_group,
-        cell=entry.crystal.cell,
-        sources=entry.sources,
-        score=float(ranking.score[i]),
-        confidence=float(ranking.probability[i]),
-        fit=Fit(
-            rwp_percent=final.rwp_percent,
-            correlation=float(fits.correlation[i]),
-            strain_percent=100 * strain,
-            zero_shift_deg=zero,
-            scale=final.scale,
-            matched_peaks=int(fits.matched_peaks[i]),
-            missing_peaks=int(fits.missing_peaks[i]),
-            unexplained_peaks=int(fits.unexplained_peaks[i]),
-        ),
-        overlay=overlay(ranking.whole, prepared, lines, final, strain=strain, zero_shift_deg=zero)
-        if draw
-        else None,
-    )
-
-
-def _verdict(presence: float, confidence: float) -> Verdict:
-    if presence < LIKELY:
-        return "no-confident-match"
-    return "match" if confidence >= LIKELY else "ambiguous"
 
 
 def _cautions(whole: Prepared, prepared: Prepared) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ def answer(result: LookupResult) -> dict[str, Any]:
             "channels": list(result.channels),
         },
         "verdict": result.verdict,
+        "presence": result.presence,
         "hits": [hit_answer(hit) for hit in result.hits],
         "timings_ms": dict(result.timings_ms),
     }
@@ -95,7 +96,7 @@ def hit_answer(hit: Hit) -> dict[str, Any]:
         "source": [asdict(source) for source in hit.sources],
         "score": hit.score,
         "confidence": hit.confidence,
-        "fit": asdict(hit.fit),
+        "fit": {**asdict(hit.fit), "cell": cell_answer(hit.fit.cell)},
     }
     if hit.twins:
         document["twins"] = [hit_answer(twin) for twin in hit.twins]

@@ -26,7 +26,7 @@ def lookup_table(result: LookupResult) -> Group:
         verdict_sentence(result),
     )
     warnings = [Text(f"Warning: {warning}", style="yellow") for warning in result.warnings]
-    parts = [_hits(result.hits)] if result.hits else []
+    parts: list[RenderableType] = [_hits(result.hits), _cell(result.hits[0])] if result.hits else []
     if result.mixtures:
         # What was asked for is the mixture; the single phases nearest it stay for comparison.
         titled: list[RenderableType] = [
@@ -94,6 +94,14 @@ def _hits(hits: tuple[Hit, ...]) -> Table:
             _source(hit),
         )
     return table
+
+
+def _cell(hit: Hit) -> Text:
+    a, b, c, alpha, beta, gamma = hit.fit.cell
+    return Text(
+        f"Cell of 1 as fitted: {a:.4f} {b:.4f} {c:.4f} Å, {alpha:.3f} {beta:.3f} {gamma:.3f}°",
+        style="dim",
+    )
 
 
 def _source(hit: Hit) -> str:

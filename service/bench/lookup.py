@@ -16,13 +16,14 @@ from data.preparation import prepare
 from data.reading import read_pattern
 from indexer.library import Library
 from search.agreement import NOTIONS
-from search.searcher import FirstStage, Searcher
+from search.searcher import FirstStage, Ranking, Searcher
 from service.bench.breakdown import UNREAD_GROUPS, breakdown, groups_of
 from service.bench.cases import find_cases, truth_of
 from service.bench.masked_cosine import MaskedCosine
 from service.bench.provenance import provenance
 from service.bench.ranks import MISSED, STAGE_HITS, Ranks
-from service.bench.truth import TruthTable
+from service.bench.truth import Answers, TruthTable
+from service.bench.verdicts import Asked, verdicts
 
 HITS = (1, 5, 10, 50)
 
@@ -62,6 +63,7 @@ def bench_lookup(
     cosine = MaskedCosine(library.lines) if control else None
     ranks = Ranks()
     per_query: list[dict[str, Any]] = []
+    asked: list[Asked] = []
     times: list[float] = []
     failed = 0
     for done, case in enumerate(cases):
@@ -82,7 +84,7 @@ def bench_lookup(
             rows = None if allowed.all() else np.flatnonzero(allowed)
             start = perf_counter()
             pattern = read_pattern(case.pattern)
-            found, seconds = _full(searcher, pattern, rows, first_stage)
+            ranking, seconds = _full(searcher, pattern, rows, first_stage)
         except BraggleError as error:
             failed += 1
             for what in ("all", *_stage_names(searcher), "masked_cosine"):
@@ -90,7 +92,11 @@ def bench_lookup(
             per_query.append({"query": case.name, **groups, "failed": str(error)})
             continue
         times.append(1e3 * seconds)
+        found = ranking.rows
         ranks.note("all", found, answers)
+        without = np.flatnonzero(allowed & ~answers.alike)
+        other = _full(searcher, pattern, without, first_stage)[0] if len(without) else None
+        asked += _asked(searcher, ranking, other, answers)
         for what, order in _stages(searcher, pattern, rows):
             ranks.note(what, order, answers)
         if cosine:
@@ -102,9 +108,9 @@ def bench_lookup(
                 "query": case.name,
                 **groups,
                 "seconds": round(perf_counter() - start, 3),
-                "first": library.ids[found[0]],
-                "first_formula": library.entry(int(found[0])).formula,
                 **{f"rank_{notion}": _rank(ranks.by["all"][notion][-1]) for notion in NOTIONS},
+                **_called(searcher, ranking),
+                "withheld": _called(searcher, other) if other else None,
             }
         )
     if advance:
@@ -130,6 +136,7 @@ def bench_lookup(
             else None
         },
         "breakdown": breakdown(per_query),
+        "verdicts": verdicts(asked),
         **provenance(library),
         "per_query": per_query,
     }
@@ -137,10 +144,37 @@ def bench_lookup(
 
 def _full(
     searcher: Searcher, pattern: Pattern, rows: Rows | None, first_stage: FirstStage
-) -> tuple[Rows, float]:
+) -> tuple[Ranking, float]:
     start = perf_counter()
     ranking = searcher.rank(pattern, rows=rows, first_stage=first_stage)
-    return ranking.rows, perf_counter() - start
+    return ranking, perf_counter() - start
+
+
+def _asked(
+    searcher: Searcher, ranking: Ranking, without: Ranking | None, answers: Answers
+) -> list[Asked]:
+    """A query as it is, and with its truth taken out where anything is left."""
+    return [
+        Asked(
+            one.certainty,
+            searcher.verdict(one) == "match",
+            bool(answers.right["species"][one.rows[0]]),
+            withheld=one is without,
+        )
+        for one in (ranking, without)
+        if one
+    ]
+
+
+def _called(searcher: Searcher, ranking: Ranking) -> dict[str, Any]:
+    """What was answered."""
+    first = searcher.library.entry(int(ranking.rows[0]))
+    return {
+        "verdict": searcher.verdict(ranking),
+        "certainty": round(ranking.certainty, 4),
+        "first": first.id,
+        "first_formula": first.formula,
+    }
 
 
 def _stage_names(searcher: Searcher) -> dict[str, FirstStage]:

@@ -104,7 +104,8 @@ def bench_scale(
             times[stage].append(1e3 * (perf_counter() - start))
             ranks[stage].append(_rank(rows, right))
             few = rows[:SHORTLIST]
-            score = searcher.ranker.score(fit_profiles(prepared, crowd.lines.take(few)))
+            fits = fit_profiles(prepared, crowd.lines.take(few))
+            score = searcher.ranker.score(fits, np.zeros(len(few)))
             ranks[f"{stage} and fit"].append(_rank(few[np.argsort(-score, kind="stable")], right))
     report(len(cases), len(cases), "queries")
     ms = {stage: round(float(np.median(spent)), 2) for stage, spent in times.items() if spent}

@@ -15,9 +15,9 @@ from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.learned import LearnedChannel
 from indexer.physical import PhysicalChannel
 from search.first_stage import FUSED_DEPTH, StickIndex
+from search.free_cell import lines_in
 from search.fusion import fuse
 from search.searcher import Searcher
-from service.bench.worsening import lines_in
 
 EXHAUSTIVE, FUSED = "exhaustive", "fused"
 ONE_VECTOR = f"{PhysicalChannel.id}_one_vector"

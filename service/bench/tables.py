@@ -39,6 +39,45 @@ def robustness_table(result: dict[str, Any]) -> Table:
     return table
 
 
+def cells_table(result: dict[str, Any]) -> Table:
+    """Hits after the fit as all volumes change, cells fitted in size only and free."""
+    rows = result["volumes"]
+    table = Table(title="after the fit, strict hits in % among the first 1, 10", box=None)
+    table.add_column("volume of every entry")
+    for way in rows[0]["strict"]:
+        table.add_column(f"cells {way}", justify="right")
+    for row in rows:
+        hits = (
+            f"{100 * of['hit@1']:.1f} / {100 * of['hit@10']:.1f}" for of in row["strict"].values()
+        )
+        table.add_row(f"±{row['volume_percent']:g} %", *hits)
+    return table
+
+
+def verdict_table(found: dict[str, Any]) -> Table:
+    """How often a match is called, rightly and not, and how honest certainties are."""
+    table = Table(title="called a match, in %", box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("", justify="right")
+    for key, title in (
+        ("true_called_match", f"of {found['right_first']} whose first entry is right"),
+        ("present_called_match", f"of all {found['present']} with the truth in the library"),
+        ("withheld_called_match", f"of {found['withheld']} with the truth withheld"),
+    ):
+        table.add_row(title, f"{100 * found[key]:.1f}")
+    for kept, false in found["withheld_called_match_at"].items():
+        title = f"of those withheld, where {100 * float(kept):.0f} % of the right are kept"
+        table.add_row(title, f"{100 * false:.1f}")
+    honest = found["reliability"]
+    table.add_row("Brier score of the certainty", f"{honest['brier']:.3f}")
+    table.add_row("expected calibration error", f"{honest['expected_calibration_error']:.3f}")
+    for one in honest["bins"]:
+        if one["queries"]:
+            title = f"said {100 * one['predicted']:.0f} % in {one['queries']} answers, seen"
+            table.add_row(title, f"{100 * one['observed']:.0f}")
+    return table
+
+
 def scale_table(result: dict[str, Any]) -> Table:
     """Hits and times of vectors beside every entry."""
     table = Table(

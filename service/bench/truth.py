@@ -27,10 +27,13 @@ class Answers:
     Attributes:
         right: rows by notion, each True where the entry is a hit. Shape (N,) each.
         copies: rows that are the truth itself or share its cell. Shape (N,).
+        alike: rows of the truth's composition, hydrogen left out, in whatever structure, and those
+            of its species: what is withheld to ask for what the library lacks. Shape (N,).
     """
 
     right: dict[Notion, NDArray[np.bool_]]
     copies: NDArray[np.bool_]
+    alike: NDArray[np.bool_]
 
 
 class TruthTable:
@@ -61,7 +64,8 @@ class TruthTable:
             for notion in agreement(truth, self.identities[row]):
                 right[notion][row] = True
             copies[row] = same_cell(truth, self.identities[row])
-        return Answers(right, copies)
+        alike = right["species"] | (apart <= STRICT_COMPOSITION)
+        return Answers(right, copies, alike)
 
     def made_of(self, truth: Identity) -> NDArray[np.bool_]:
         """Rows whose every element but hydrogen is one of the truth's. Shape (N,)."""

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.errors import PatternError
-from data.lines import Lines, LinesTable
 from data.pattern import Pattern
 from data.preparation import Prepared
 
@@ -46,22 +45,33 @@ def moved_lattices(
     return np.asarray(lattices * (1 + spread * (together + own))[:, :, None])
 
 
-def lines_in(table: LinesTable, lattices: _FLOAT) -> LinesTable:
-    """The same reflections, as strong as before, where other cells put them.
+def stretched_lattices(
+    lattices: _FLOAT,
+    space_group_numbers: NDArray[np.int64],
+    change: float,
+    rng: np.random.Generator,
+) -> _FLOAT:
+    """Cells whose volumes all change by the same share, up or down, but not their axes.
 
-    None come in at the smallest d of a cell that grew.
+    Each axis takes a share of the change drawn evenly from all ways of sharing it among three
+    (Dirichlet's distribution with ones), so that one axis may take nearly all; axes that symmetry
+    makes alike share theirs. What is drawn does not depend on the change.
 
     Args:
-        table: of N crystals.
-        lattices: rows a, b, c in Å. Shape (N, 3, 3).
+        lattices: conventional cells, rows a, b, c in Å. Shape (N, 3, 3).
+        space_group_numbers: Shape (N,).
+        change: of the volume, relative.
+        rng: draws everything.
+
+    Returns:
+        Shape (N, 3, 3).
     """
-    moved = []
-    for row, reciprocal in enumerate(np.linalg.inv(lattices)):
-        lines = table[row]
-        inv_d2 = ((lines.hkl @ reciprocal.T) ** 2).sum(axis=1)
-        order = np.argsort(inv_d2, kind="stable")
-        moved.append(Lines(inv_d2[order], lines.strength[order], lines.hkl[order]))
-    return LinesTable.of(moved)
+    own = rng.dirichlet(np.ones(3), len(lattices))
+    sign = rng.choice([-1.0, 1.0], len(lattices))
+    one_axis = (space_group_numbers >= 75)[:, None]
+    own[:, :2] = np.where(one_axis, own[:, :2].mean(axis=1, keepdims=True), own[:, :2])
+    own = np.where((space_group_numbers >= 195)[:, None], 1 / 3, own)
+    return np.asarray(lattices * ((1 + sign * change)[:, None] ** own)[:, :, None])
 
 
 def noisy(pattern: Pattern, share: float, rng: np.random.Generator) -> Pattern:

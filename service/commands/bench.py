@@ -60,11 +60,17 @@ def lookup(
     control: Annotated[
         bool, typer.Option(help="Measure the masked cosine of rendered patterns, too.")
     ] = True,
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="SVG", help="Draw true against false matches, and certainties, too."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count how often measured patterns find their crystal, beside a control."""
     from service.bench.lookup import bench_lookup
-    from service.bench.tables import breakdown_table, lookup_table
+    from service.bench.tables import breakdown_table, lookup_table, verdict_table
+    from service.bench.verdict_plot import verdicts_svg
+    from service.pages import write_page
 
     opened = open_library(library)
     with progress_bar() as progress:
@@ -83,6 +89,11 @@ def lookup(
         show(lookup_table(result))
         if result["per_query"]:
             show(breakdown_table(result["breakdown"]))
+        if result["verdicts"]:
+            show(verdict_table(result["verdicts"]))
+    if plot and result["verdicts"]:
+        write_page(verdicts_svg(result["verdicts"]), plot, "drawing")
+        say(f"Drawing written to {plot}")
 
 
 @app.command()
@@ -183,6 +194,24 @@ def robustness(
     if plot:
         write_page(robustness_svg(result), plot, "drawing")
         say(f"Drawing written to {plot}")
+
+
+@app.command()
+@verb
+def cells(queries: Queries, *, library: LibraryName = None, json: Json = False) -> None:
+    """Count how often crystals are found as all cells of the library are stretched."""
+    from service.bench.stretched import bench_cells
+    from service.bench.tables import cells_table
+
+    opened = open_library(library)
+    with progress_bar() as progress:
+        result = bench_cells(
+            queries, opened, advance=lambda done, total: progress(done, total, "volumes")
+        )
+    if json:
+        emit(result)
+    else:
+        show(cells_table(result))
 
 
 @app.command()

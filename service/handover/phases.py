@@ -90,7 +90,7 @@ def _of_hit(hit: Hit, stored: Crystal) -> Phase:
     stem, label = _file_names(hit.rank, hit)
     return Phase(
         found=hit,
-        crystal=strained(stored, fit.strain_percent),
+        crystal=in_cell(stored, fit.cell),
         stem=stem,
         label=label,
         zero_shift_deg=fit.zero_shift_deg,
@@ -100,7 +100,8 @@ def _of_hit(hit: Hit, stored: Crystal) -> Phase:
                 f"Rwp {fit.rwp_percent:.1f} %, explains {peaks}"
             ),
             (
-                f"lengths changed by {fit.strain_percent:+.3f} % from the stored cell; "
+                f"lengths changed by {fit.strain_percent:+.3f} % on average from the stored cell, "
+                f"by direction up to {fit.distortion_percent:.3f} % from that; "
                 f"zero shift {fit.zero_shift_deg:+.4f}° 2θ"
             ),
         ),
@@ -112,7 +113,7 @@ def _of_mixture(place: int, phase: MixturePhase, mixture: Mixture, stored: Cryst
     trace = ", a trace" if phase.trace else ""
     return Phase(
         found=phase,
-        crystal=replace(stored, lattice=metric_lattice(phase.cell)),
+        crystal=in_cell(stored, phase.cell),
         stem=stem,
         label=label,
         zero_shift_deg=mixture.zero_shift_deg,
@@ -141,9 +142,9 @@ def phase_words(one: Hit | MixturePhase) -> str:
     return ", ".join(dict.fromkeys((phase_name(one), one.formula, one.space_group)))
 
 
-def strained(crystal: Crystal, strain_percent: float) -> Crystal:
-    """The crystal with all its lengths changed by a percentage; fractional coordinates stay."""
-    return replace(crystal, lattice=crystal.lattice * (1 + strain_percent / 100))
+def in_cell(crystal: Crystal, cell: tuple[float, float, float, float, float, float]) -> Crystal:
+    """The crystal in another cell, lengths in Å and angles in degrees; fractions stay."""
+    return replace(crystal, lattice=metric_lattice(cell))
 
 
 def ascii_text(text: str) -> str:

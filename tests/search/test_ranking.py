@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from search.cell_fit import CellFit
 from search.profile_fit import ProfileFits, fit_profiles
 from search.ranking import (
-    CROWD,
+    ENOUGH_LEAD,
     FEATURES,
     PRESENCE_FEATURES,
     Ranker,
@@ -41,36 +42,39 @@ def fits_of(**columns: list[float]) -> ProfileFits:
 
 def test_features_by_hand() -> None:
     fits = fits_of(
-        strain=[0.0, -0.01],
+        strain=[0.0, -0.003],
         zero_shift_deg=[0.0, 0.05],
         correlation=[1.0, 0.5],
         explained=[1.0, 0.75],
         lacking=[0.0, 0.2],
     )
     np.testing.assert_allclose(
-        features(fits), [[0.0] * 5, [float(np.pi) / 3, 0.25, 0.2, 1.0, 0.25]], atol=1e-12
+        features(fits, np.array([0.0, 0.004])),
+        [[0.0] * 6, [float(np.pi) / 3, 0.25, 0.2, np.log(2), np.log(5), 0.25]],
+        atol=1e-12,
     )
 
 
 def test_a_correlation_rounded_above_one_is_one() -> None:
-    assert features(fits_of(correlation=[1.0 + 1e-12, -1e-12])).tolist() == [
-        [0.0] * 5,
-        [np.pi / 2, 0.0, 0.0, 0.0, 0.0],
-    ]
+    found = features(fits_of(correlation=[1.0 + 1e-12, -1e-12]), np.zeros(2))
+    assert found.tolist() == [[0.0] * 6, [np.pi / 2, 0.0, 0.0, 0.0, 0.0, 0.0]]
 
 
 @pytest.mark.parametrize("name", FEATURES)
 def test_each_weight_belongs_to_its_feature(name: str) -> None:
-    ranker = Ranker(tuple(float(name == own) for own in FEATURES), (0.0,) * len(PRESENCE_FEATURES))
+    weights = tuple(float(name == own) for own in FEATURES)
+    ranker = Ranker(weights, (0.0,) * len(PRESENCE_FEATURES), 0.5)
     column = {
         "misfit": {"correlation": [0.0]},
         "unexplained": {"explained": [0.0]},
         "lacking": {"lacking": [0.5]},
         "strain": {"strain": [0.01]},
+        "distortion": {"strain": [0.0]},
         "zero_shift": {"zero_shift_deg": [0.1]},
     }
     for own, changed in column.items():
-        assert (ranker.score(fits_of(**changed))[0] != 0.0) == (own == name)
+        distortion = np.array([0.01 if own == "distortion" else 0.0])
+        assert (ranker.score(fits_of(**changed), distortion)[0] != 0.0) == (own == name)
 
 
 @given(SCORES, st.floats(-1000, 1000))
@@ -89,34 +93,28 @@ def test_shares_by_hand() -> None:
 
 
 class TestPresence:
-    @given(
-        score=st.lists(st.floats(-50, 0), min_size=1, max_size=200, unique=True).map(np.array),
-        peaks=st.integers(1, 100),
-        seed=st.integers(0, 1000),
-    )
-    def test_features_are_of_the_best_in_whatever_order(
-        self, score: NDArray[np.float64], peaks: int, seed: int
-    ) -> None:
-        rng = np.random.default_rng(seed)
-        alternatives = rng.random((len(score), len(FEATURES)))
-        seen = presence_features(alternatives, score, score, peaks)
-        np.testing.assert_array_equal(seen[: len(FEATURES)], alternatives[score.argmax()])
-        place = min(CROWD, len(score) - 1)
-        lead = score.max() - np.sort(score)[::-1][place]
-        np.testing.assert_allclose(seen[len(FEATURES) :], [lead, np.log(1 + peaks), 1.0])
-        order = rng.permutation(len(score))
-        again = presence_features(alternatives[order], score[order], rng.permutation(score), peaks)
-        np.testing.assert_allclose(again, seen)
+    stored = np.diag([4.0, 5.0, 6.0])
+    best = CellFit(np.diag([4.0, 5.0, 6.0]) * 1.003, residual=0.4, unexplained=0.1)
+
+    def seen(self, score: list[float], kin: list[bool]) -> NDArray[np.float64]:
+        return presence_features(self.best, self.stored, np.array(score), np.array(kin), 9)
+
+    def test_features_by_hand(self) -> None:
+        found = self.seen([-1.0, -1.5, -3.0, -4.0], [True, True, False, False])
+        expected = [0.4, 0.1, np.log(2), 0.0, 2.0, np.log(10), 1.0]
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+    def test_a_long_lead_says_no_more_than_one_that_is_long_enough(self) -> None:
+        lead = PRESENCE_FEATURES.index("lead")
+        assert self.seen([0.0, -50.0], [True, False])[lead] == ENOUGH_LEAD
+        assert self.seen([0.0, -1.0], [True, True])[lead] == ENOUGH_LEAD
 
     @pytest.mark.parametrize("name", PRESENCE_FEATURES)
     def test_it_is_logistic_in_each_feature(self, name: str) -> None:
-        prepared = prepared_of(QUARTZ)
-        fits = fit_profiles(prepared, table(QUARTZ, CALCITE))
-        score, crowd = np.array([-1.0, -7.0]), np.array([-1.0, -7.0, -3.5])
-        seen = presence_features(features(fits), score, crowd, len(prepared.peaks))
+        seen = self.seen([-1.0, -1.5, -3.0], [True, True, False])
         value = dict(zip(PRESENCE_FEATURES, seen, strict=True))[name]
-        ranker = Ranker((0.0,) * 5, tuple(0.5 * (name == own) for own in PRESENCE_FEATURES))
-        found = ranker.presence_probability(fits, score, crowd, prepared)
+        weights = tuple(0.5 * (name == own) for own in PRESENCE_FEATURES)
+        found = Ranker((0.0,) * len(FEATURES), weights, 0.5).presence_probability(seen)
         assert found == pytest.approx(1 / (1 + np.exp(-0.5 * value)))
 
 
@@ -130,10 +128,17 @@ class TestShipped:
     def test_no_kind_of_misfit_counts_in_favour(self) -> None:
         assert (np.array(Ranker.shipped().weights) <= 0.0).all()
 
+    def test_what_is_left_over_speaks_against_presence_and_a_lead_for_it(self) -> None:
+        presence = dict(zip(PRESENCE_FEATURES, Ranker.shipped().presence, strict=True))
+        assert all(presence[name] < 0 for name in ("unexplained", "strain", "distortion"))
+        assert presence["lead"] > 0
+        assert 0.0 < Ranker.shipped().match < 1.0
+
     def test_a_crystal_is_preferred_for_its_own_pattern(self) -> None:
         crystals = [QUARTZ, CALCITE, RUTILE]
         ranker = Ranker.shipped()
         for own, crystal in enumerate(crystals):
-            score = ranker.score(fit_profiles(prepared_of(crystal), table(*crystals)))
+            fits = fit_profiles(prepared_of(crystal), table(*crystals))
+            score = ranker.score(fits, np.zeros(len(fits)))
             assert score.argmax() == own
             assert shares(score)[own] > 0.9

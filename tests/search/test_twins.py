@@ -17,7 +17,10 @@ from tests.search.made import prepared_of, scaled, table
 
 
 def groups(prepared: Prepared, lines: LinesTable) -> list[list[int]]:
-    return [g.tolist() for g in group_twins(prepared, lines, fit_profiles(prepared, lines))]
+    fits = fit_profiles(prepared, lines)
+    inv_d2 = lines.inv_d2 / np.repeat((1 + fits.strain) ** 2, np.diff(lines.offsets))
+    fitted = replace(lines, inv_d2=inv_d2.astype(np.float32))
+    return [g.tolist() for g in group_twins(prepared, fitted, fits.zero_shift_deg)]
 
 
 def changed(lines: Lines, spread: float) -> Lines:

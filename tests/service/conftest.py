@@ -55,7 +55,18 @@ def _hit(rank: int, overlay: Overlay | None, **changes: object) -> Hit:
         ),
         "score": 10.0 - rank,
         "confidence": 0.97 / rank,
-        "fit": Fit(8.4 + 3 * rank, 0.99 - 0.03 * rank, 0.02 * rank, -0.012, 12.5, 44, rank - 1, 2),
+        "fit": Fit(
+            rwp_percent=8.4 + 3 * rank,
+            correlation=0.99 - 0.03 * rank,
+            cell=(8.49, 5.402, 6.965, 90.0, 90.0, 90.0),
+            strain_percent=0.02 * rank,
+            distortion_percent=0.01 * rank,
+            zero_shift_deg=-0.012,
+            scale=12.5,
+            matched_peaks=44,
+            missing_peaks=rank - 1,
+            unexplained_peaks=2,
+        ),
         "overlay": overlay,
     }
     return Hit(**(values | changes))  # type: ignore[arg-type]
@@ -90,6 +101,7 @@ def make_result() -> MakeResult:
             library_entries=13021,
             channels=("physical",),
             verdict=verdict,
+            presence=0.98,
             hits=(
                 _hit(1, best, names=names, twins=(twin,)),
                 _hit(2, second, names=("Barite",), formula="BaSO4", cell=barite),

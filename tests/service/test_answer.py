@@ -14,7 +14,7 @@ from tests.service.conftest import MakeResult
 
 def test_the_document_has_the_agreed_form(make_result: MakeResult) -> None:
     document = answer(make_result())
-    assert set(document) == {"query", "library", "verdict", "hits", "timings_ms"}
+    assert set(document) == {"query", "library", "verdict", "presence", "hits", "timings_ms"}
     assert {"file", "points", "two_theta_range_deg", "wavelength_angstrom"} <= set(
         document["query"]
     )
@@ -25,6 +25,7 @@ def test_the_document_has_the_agreed_form(make_result: MakeResult) -> None:
     assert {"rank", "id", "names", "formula", "space_group", "cell", "source", "score"} <= set(hit)
     assert hit["cell"]["b"] == 5.398
     assert hit["fit"]["unexplained_peaks"] == 2
+    assert hit["fit"]["cell"]["b"] == 5.402
     assert [twin["names"] for twin in hit["twins"]] == [["Hashemite"]]
     assert "twins" not in document["hits"][1]
     json.dumps(document, allow_nan=False)

@@ -62,7 +62,7 @@ def result(queries: Path, library: Library) -> dict[str, Any]:
 class TestRanks:
     def answers(self, **right: list[bool]) -> Answers:
         flags = {notion: np.array(right.get(notion, [False] * 6)) for notion in NOTIONS}
-        return Answers(flags, np.zeros(6, dtype=bool))
+        return Answers(flags, np.zeros(6, dtype=bool), np.zeros(6, dtype=bool))
 
     def test_the_first_hit_counts_and_a_failure_is_a_miss(self) -> None:
         ranks = Ranks()
@@ -191,7 +191,7 @@ class TestBreakdown:
             crystals.ROCK_SALT, (volume / crystals.ROCK_SALT.volume_angstrom3) ** (1 / 3)
         )
         nothing = np.zeros(2, dtype=bool)
-        answers = Answers(dict.fromkeys(NOTIONS, nothing), nothing)
+        answers = Answers(dict.fromkeys(NOTIONS, nothing), nothing, nothing)
         assert groups_of(identity(halite), answers, ["made", "found"]) == {
             "crystal_system": "cubic", "volume": bin_, "source": ABSENT,
         }  # fmt: skip
@@ -302,7 +302,7 @@ class TestCommand:
         assert set(document) == {
             "benchmark", "queries", "failed", "chemistry", "independent", "strict", "species",
             "twin", "median_ms", "p95_ms", "first_stage", "controls", "commit", "machine",
-            "library", "channels", "per_query", "breakdown",
+            "library", "channels", "per_query", "breakdown", "verdicts",
         }  # fmt: skip
         assert document["benchmark"] == "lookup"
         assert document["strict"]["hit@50"] == 0.4

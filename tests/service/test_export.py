@@ -31,13 +31,20 @@ from service.handover import Phase, destinations, phases_of, write_hand_over
 from service.handover.bgmn import control_text, structure_text
 from service.handover.folder import hand_over_texts, xy_text
 from service.handover.gsas import fxye_text, gauss_and_lorentz, instrument_text
-from service.handover.phases import ascii_text, strained
+from service.handover.phases import ascii_text, in_cell
 from tests import crystals
 from tests.data.test_wyckoff import SPINEL, SPINEL_AT_THE_OTHER_ORIGIN
 from tests.search.mixture.test_naming import mixed
 from tests.service.conftest import Braggle, MakeResult
 
 STRAIN_PERCENT = 0.31
+
+
+def strained(crystal: Crystal, strain_percent: float) -> Crystal:
+    a, b, c, *angles = crystal.cell
+    factor = 1 + strain_percent / 100
+    alpha, beta, gamma = angles
+    return in_cell(crystal, (a * factor, b * factor, c * factor, alpha, beta, gamma))
 
 
 def phase_of(crystal: Crystal, make_result: MakeResult, name: str = "Phase") -> Phase:
@@ -83,7 +90,7 @@ def test_a_folder_holds_what_its_readme_lists(folder: Path) -> None:
     assert [one for one in folder.parent.iterdir() if one.name.startswith(".")] == []
 
 
-def test_cifs_read_back_as_the_strained_crystals(
+def test_cifs_read_back_in_the_fitted_cells(
     folder: Path, answered: tuple[LookupResult, Library]
 ) -> None:
     from pymatgen.core.structure import Structure
@@ -92,17 +99,16 @@ def test_cifs_read_back_as_the_strained_crystals(
     for phase in phases_of(result, library):
         assert isinstance(phase.found, Hit)
         stored = library.entry(library.row(phase.found.id)).crystal
-        factor = 1 + phase.found.fit.strain_percent / 100
+        cell = phase.found.fit.cell
         (record,) = read_cif(folder / f"{phase.stem}.cif")
         assert isinstance(record, Record)
-        lengths = np.array(stored.cell[:3]) * factor
-        np.testing.assert_allclose(record.crystal.cell[:3], lengths, atol=1e-5)
-        np.testing.assert_allclose(record.crystal.cell[3:], stored.cell[3:], atol=1e-5)
+        np.testing.assert_allclose(record.crystal.cell[:3], cell[:3], atol=1e-5)
+        np.testing.assert_allclose(record.crystal.cell[3:], cell[3:], atol=1e-4)
         assert record.crystal.space_group_number == stored.space_group_number
         assert record.crystal.composition == pytest.approx(stored.composition)
         theirs = Structure.from_file(folder / f"{phase.stem}.cif")
-        np.testing.assert_allclose(theirs.lattice.abc, lengths, atol=1e-5)
-        np.testing.assert_allclose(theirs.lattice.angles, stored.cell[3:], atol=1e-5)
+        np.testing.assert_allclose(theirs.lattice.abc, cell[:3], atol=1e-5)
+        np.testing.assert_allclose(theirs.lattice.angles, cell[3:], atol=1e-4)
         assert len(theirs) == len(stored)
 
 
@@ -508,9 +514,10 @@ def test_a_place_that_cannot_be_written_is_one_line(
     assert line.startswith("braggle: file/out: cannot be written in")
 
 
-def test_library_crystals_are_strained_only_in_length() -> None:
+def test_a_crystal_in_another_cell_keeps_its_fractions_and_its_group() -> None:
     crystal = standardize(crystals.BADDELEYITE).crystal
-    made = strained(crystal, 1.0)
-    np.testing.assert_allclose(made.cell[:3], np.array(crystal.cell[:3]) * 1.01)
-    np.testing.assert_allclose(made.cell[3:], crystal.cell[3:])
+    a, b, c, alpha, beta, gamma = crystal.cell
+    made = in_cell(crystal, (1.01 * a, b, 0.99 * c, alpha, beta + 0.5, gamma))
+    np.testing.assert_allclose(made.cell, (1.01 * a, b, 0.99 * c, alpha, beta + 0.5, gamma))
+    np.testing.assert_array_equal(made.fractional, crystal.fractional)
     assert "P 1 21/c 1" in write_cif(made)

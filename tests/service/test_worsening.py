@@ -14,7 +14,8 @@ from data.lines import LinesTable
 from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from data.radiation import CU_KA, Radiation
-from service.bench.worsening import cut, lines_in, mixed, moved_lattices, noisy
+from search.free_cell import lines_in
+from service.bench.worsening import cut, mixed, moved_lattices, noisy, stretched_lattices
 from tests import crystals
 from tests.service.bench_crystals import KNOWN, NAMES, measured
 
@@ -206,3 +207,20 @@ class TestRange:
     def test_too_little_is_no_pattern(self) -> None:
         with pytest.raises(PatternError, match="too few"):
             cut(self.pattern, first_deg=89.9)
+
+
+@pytest.mark.parametrize("change", [0.0, 0.01, 0.03])
+def test_stretched_cells_change_their_volume_by_the_share_and_keep_their_symmetry(
+    change: float,
+) -> None:
+    groups = np.repeat([2, 14, 62, 141, 167, 225], 50)
+    lattices = np.tile(np.diag([4.0, 4.0, 4.0]), (len(groups), 1, 1))
+    made = stretched_lattices(lattices, groups, change, np.random.default_rng(3))
+    ratio = np.linalg.det(made) / np.linalg.det(lattices)
+    np.testing.assert_allclose(np.abs(ratio - 1), change, atol=1e-12)
+    a, b, c = np.linalg.norm(made, axis=2).T
+    np.testing.assert_allclose(a[groups >= 75], b[groups >= 75])
+    np.testing.assert_allclose(a[groups >= 195], c[groups >= 195])
+    if change:
+        assert (ratio > 1).mean() == pytest.approx(0.5, abs=0.15)
+        assert np.abs(a / b - 1)[groups < 75].max() > 0.5 * change
