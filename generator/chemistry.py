@@ -77,9 +77,12 @@ class AtomicVolumes:
         tables = {}
         for kind in BONDINGS:
             mine = kinds == kind
-            # Covalent radii tell how large atoms of metals are, but not how large ions.
-            cubes = _RADII**3 if kind == "metal" else np.ones(len(_SYMBOLS))
-            found = _atomic_volumes(table[mine], volumes_angstrom3[mine], cubes)
+            expected = np.full(len(_SYMBOLS), USUAL_ANGSTROM3)
+            if kind == "metal":  # covalent radii say how large these atoms are, but not ions
+                expected *= _RADII**3 / np.mean(_RADII**3)
+                if mine.any():
+                    expected *= np.median(volumes_angstrom3[mine] / (table[mine] @ expected))
+            found = _atomic_volumes(table[mine], volumes_angstrom3[mine], expected)
             tables[kind] = dict(zip(_SYMBOLS, found.tolist(), strict=True))
         return cls(tables)
 
@@ -96,18 +99,17 @@ def bonding(composition: Iterable[str]) -> str:
 
 
 def _atomic_volumes(
-    amounts: csr_array, volumes: NDArray[np.float64], like: NDArray[np.float64]
+    amounts: csr_array, volumes: NDArray[np.float64], expected: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Robust least squares of logarithms by Gauss and Newton. Shape (E,).
 
     Args:
         amounts: atoms of E elements in each of N cells. Shape (N, E).
         volumes: in Å³. Shape (N,).
-        like: what volumes of atoms are drawn to, but for a common factor. Shape (E,).
+        expected: of atoms, in Å³, which those are drawn to. Shape (E,).
     """
-    usual = np.median(volumes / (amounts @ like)) if len(volumes) else USUAL_ANGSTROM3 / like.mean()
-    expected = np.log(usual * like)
-    logarithms = expected.copy()
+    wanted = np.log(expected)
+    logarithms = wanted.copy()
     for _ in range(TURNS):
         sizes = np.exp(logarithms)
         total = amounts @ sizes
@@ -117,7 +119,7 @@ def _atomic_volumes(
         slope = diags_array(1 / total) @ amounts @ diags_array(sizes)
         curvature = (slope.T @ diags_array(weight) @ slope).toarray()
         curvature[np.diag_indices_from(curvature)] += 1 / ATOM_SPREAD**2
-        gradient = slope.T @ (weight * error) - (logarithms - expected) / ATOM_SPREAD**2
+        gradient = slope.T @ (weight * error) - (logarithms - wanted) / ATOM_SPREAD**2
         step = np.clip(np.linalg.solve(curvature, gradient), -LONGEST_STEP, LONGEST_STEP)
         logarithms += step
         if np.abs(step).max() < SETTLED:

@@ -45,6 +45,8 @@ FUSED = (PhysicalChannel.id, LearnedChannel.id)
 SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
 
+CELLS_FREE = 5
+"""Rows, the best, whose cells are fitted as symmetry allows once all is decided."""
 LIKELY = 0.5
 """Probability from which the sample is said to be in the library."""
 
@@ -144,7 +146,13 @@ class Searcher:
         for rank, group in enumerate(groups, start=1):
             members = [
                 self._hit(
-                    rank, entries[i], ranking, i, lines[i], draw=rank <= overlays and not order
+                    rank,
+                    entries[i],
+                    ranking,
+                    i,
+                    lines[i],
+                    free=rank <= CELLS_FREE and not order,
+                    draw=rank <= overlays and not order,
                 )
                 for order, i in enumerate(group.tolist())
             ]
@@ -341,13 +349,21 @@ class Searcher:
         return "ambiguous" if ranking.presence >= LIKELY else "no-confident-match"
 
     def _hit(
-        self, rank: int, entry: Entry, ranking: Ranking, i: int, lines: Lines, *, draw: bool
+        self,
+        rank: int,
+        entry: Entry,
+        ranking: Ranking,
+        i: int,
+        lines: Lines,
+        *,
+        free: bool,
+        draw: bool,
     ) -> Hit:
         fits, prepared = ranking.fitted.fits, ranking.prepared
         zero = float(fits.zero_shift_deg[i])
         final = final_fit(prepared, lines, strain=0.0, zero_shift_deg=zero)
         lattice = ranking.fitted.lattices[i]
-        if draw:
+        if free:
             found = ranking.best if i == 0 else fit_entry(prepared, self.library, ranking.fitted, i)
             lattice = found.lattice
         stored = self.library.lattices[ranking.rows[i]]
