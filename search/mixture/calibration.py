@@ -252,7 +252,7 @@ def weights_of(asked: Sequence[Question]) -> _FLOAT:
     share = complete.mean()
     if share in (0.0, 1.0):
         return np.ones(len(asked))
-    return np.where(complete, (1 - MISSING) / share, MISSING / (1 - share))
+    return np.asarray(np.where(complete, (1 - MISSING) / share, MISSING / (1 - share)))
 
 
 def estimate(asked: Sequence[Question]) -> Belief:
