@@ -62,9 +62,10 @@ class Filters:
     """What is known of a sample besides its pattern. Conditions are joined by "and".
 
     Attributes:
-        elements: only these. Hydrogen is never counted, because X-rays hardly see it and many
-            entries leave it out; of the other atoms, those of further elements may make up 3 %,
-            because minerals carry traces and chemical analyses miss them. Empty: any.
+        elements: only these, and at least one of them. Hydrogen is never counted, because X-rays
+            hardly see it and many entries leave it out; of the other atoms, those of further
+            elements may make up 3 %, because minerals carry traces and chemical analyses miss
+            them. Empty: any.
         require: each of these is in the entry, however little of it.
         exclude: none of these is in the entry, not even as a trace.
         formula: this composition, in any order and multiple: "PbSO4", "S Pb O4", "Pb2S2O8".
@@ -197,6 +198,11 @@ def _conditions(filters: Filters) -> tuple[list[str], list[Any]]:
             "GROUP BY row HAVING sum(share) > ?)",
             sorted(filters.elements),
             TRACE + 1e-9,
+        )
+        # Hydrogen alone would pass whatever is named, since it is not counted.
+        add(
+            "row IN (SELECT row FROM atoms WHERE list_contains(?::VARCHAR[], element))",
+            sorted(filters.elements),
         )
     if filters.require:
         add(

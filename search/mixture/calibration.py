@@ -5,6 +5,8 @@
 One to four crystals of the library, mixed by weight, are given a pattern as a diffractometer would
 give it, and looked up once: with the sample's elements known or with nothing known, and with all
 phases in the library or with every crystal of one phase's species taken out, each in one of two.
+So many are asked with a phase missing to learn what that looks like; they count for less, as if
+phases were missing as often as `MISSING` supposes.
 """
 
 from __future__ import annotations
@@ -55,6 +57,8 @@ MOST = 4
 """Phases of a simulated sample, and that are sought."""
 LEAST_PERCENT = 5.0
 """Weight of the least of them."""
+MISSING = 0.2
+"""Share of samples of which the library is supposed to lack a phase."""
 FOLDS = 5
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 """Edges of the groups of confidence that reliability is told of."""
@@ -71,13 +75,23 @@ class Question:
         open: what each leaves open. Shape (h, len(WHETHER) - 1).
         right: which of them name every phase of the sample and nothing else, ties in their
             places and traces aside. Shape (h,).
-        kind: how it was asked.
+        known: whether the sample's elements were told.
+        complete: whether the library has all phases.
     """
 
     which: _FLOAT
     open: _FLOAT
     right: NDArray[np.bool_]
-    kind: str
+    known: bool
+    complete: bool
+
+    @property
+    def kind(self) -> str:
+        """How it was asked."""
+        return (
+            f"{'elements' if self.known else 'none'}, "
+            f"{'complete' if self.complete else 'one phase missing'}"
+        )
 
 
 def main() -> None:
@@ -101,6 +115,7 @@ def main() -> None:
         "seed": options.seed,
         "library_entries": len(library),
         "excluded_formulas": len(excluded),
+        "supposed_missing_percent": 100 * MISSING,
         "cross_validation": cross_validate(asked),
     }
     options.into.write_text(json.dumps(content, indent=2) + "\n")
@@ -163,9 +178,10 @@ def _question(searcher: Searcher, excluded: set[str], rng: np.random.Generator) 
     ]
     return Question(
         which_features(hypotheses),
-        open_features(prepared, hypotheses, weighed),
+        open_features(weighed),
         np.array(right, dtype=bool),
-        f"{'elements' if known else 'none'}, {'complete' if complete else 'one phase missing'}",
+        known,
+        complete,
     )
 
 
@@ -227,25 +243,41 @@ def _is_right(
     return all(percent[place] < TRACE_PERCENT for place in free)
 
 
+def weights_of(asked: Sequence[Question]) -> _FLOAT:
+    """What each query counts, so that a phase is missing as often as supposed; their mean is 1.
+
+    Where none or all have a phase missing, all count alike. Shape (n,).
+    """
+    complete = np.array([one.complete for one in asked], dtype=bool)
+    share = complete.mean()
+    if share in (0.0, 1.0):
+        return np.ones(len(asked))
+    return np.asarray(np.where(complete, (1 - MISSING) / share, MISSING / (1 - share)))
+
+
 def estimate(asked: Sequence[Question]) -> Belief:
     """Maximum likelihood of the right answers to both questions."""
-    which = likeliest_weights([(one.which, one.right) for one in asked if len(one.right)])
+    asked = [one for one in asked if len(one.right)]
+    which = likeliest_weights([(one.which, one.right) for one in asked])
     belief = Belief(tuple(which), (0.0,) * len(WHETHER))
-    seen = np.array([_whether(belief, one) for one in asked if len(one.right)])
-    right = np.array([one.right.any() for one in asked if len(one.right)])
+    seen = np.array([_whether(belief, one) for one in asked])
+    right = np.array([one.right.any() for one in asked])
     # Scaled, so that the regression's own pull towards zero is alike for all; not the constant.
     spread = np.append(np.maximum(seen[:, :-1].std(axis=0), 1e-9), 1.0)
     model = LogisticRegression(C=1.0, fit_intercept=False, max_iter=5000)
-    whether = model.fit(seen / spread, right).coef_[0] / spread
+    whether = model.fit(seen / spread, right, sample_weight=weights_of(asked)).coef_[0] / spread
     return Belief(belief.which, tuple(whether))
 
 
 def _whether(belief: Belief, question: Question) -> _FLOAT:
-    return whether_features(shares(belief.worth(question.which)), question.open)
+    return whether_features(shares(belief.worth(question.which, question.open)), question.open)
 
 
 def cross_validate(asked: Sequence[Question]) -> dict[str, Any]:
-    """Out of sample: how often the first answers are right, and how sure they were."""
+    """Out of sample: how often the first answers are right, and how sure they were.
+
+    Figures over queries of several kinds count them as `weights_of` does.
+    """
     confidence = np.zeros(len(asked))
     right = np.zeros(len(asked), dtype=bool)
     for fold in range(FOLDS):
@@ -256,27 +288,29 @@ def cross_validate(asked: Sequence[Question]) -> dict[str, Any]:
                 confidence[i], right[i] = found.max(), asked[i].right[np.argmax(found)]
     group = np.clip(np.digitize(confidence, BINS) - 1, 0, len(BINS) - 2)
     kinds = sorted({one.kind for one in asked})
+    weight = weights_of(asked)
+    of_all = float(np.average(right, weights=weight))
     of_kind = {kind: np.array([one.kind == kind for one in asked]) for kind in kinds}
     return {
         "queries": {kind: int(of_kind[kind].sum()) for kind in kinds},
         "first_right_percent": {kind: _percent(right[of_kind[kind]]) for kind in kinds},
         "mean_confidence_percent": {kind: _percent(confidence[of_kind[kind]]) for kind in kinds},
-        "brier": round(float(((confidence - right) ** 2).mean()), 4),
-        "brier_of_the_mean": round(float(((right.mean() - right) ** 2).mean()), 4),
+        "brier": round(float(np.average((confidence - right) ** 2, weights=weight)), 4),
+        "brier_of_the_mean": round(float(np.average((of_all - right) ** 2, weights=weight)), 4),
         "reliability": [
             {
                 "confidence": f"{low:.1f} to {high:.1f}",
                 "queries": int((group == i).sum()),
-                "mean_confidence_percent": _percent(confidence[group == i]),
-                "right_percent": _percent(right[group == i]),
+                "mean_confidence_percent": _percent(confidence[group == i], weight[group == i]),
+                "right_percent": _percent(right[group == i], weight[group == i]),
             }
             for i, (low, high) in enumerate(pairwise(BINS))
         ],
     }
 
 
-def _percent(values: NDArray[Any]) -> float | None:
-    return round(100 * float(values.mean()), 1) if len(values) else None
+def _percent(values: NDArray[Any], weights: _FLOAT | None = None) -> float | None:
+    return round(100 * float(np.average(values, weights=weights)), 1) if len(values) else None
 
 
 if __name__ == "__main__":

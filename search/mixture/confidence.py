@@ -2,8 +2,9 @@
 
 The two questions of `search.ranking`, asked of sets of phases. Which: hypothesis i of a query is
 the right one with probability exp(u_i) / Σ_j exp(u_j), u linear in its score and its number of
-phases. Whether: a logistic regression on what the best one leaves open. The product of the two is
-the confidence. `search.mixture.calibration` makes the coefficients.
+phases; sets that leave most of the peaks unexplained are not among them where another does not.
+Whether: a logistic regression on what the best one leaves open. The product of the two is the
+confidence. `search.mixture.calibration` makes the coefficients.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from data.preparation import Prepared
 from search.mixture.final import Weighed
-from search.mixture.hypothesis import LEAST_EVIDENCE, Hypothesis, points_together
+from search.mixture.hypothesis import Hypothesis
 from search.ranking import shares
 
 WHICH = ("score", "phases")
-WHETHER = ("share", "unexplained", "misfit", "weakest", "phases", "constant")
+WHETHER = ("share", "unexplained", "constant")
+
+MOST = 0.5
+"""A set that leaves more of the peaks' area unexplained leaves most of it."""
+
+UNEXPLAINED = WHETHER.index("unexplained") - 1
+"""Column of what hypotheses leave open that holds the root of the unexplained share."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -57,13 +63,20 @@ class Belief:
         """
         if len(which) == 0:
             return np.zeros(0)
-        share = shares(self.worth(which))
+        share = shares(self.worth(which, open_))
         seen = whether_features(share, open_)
         return np.asarray(share / (1 + np.exp(-seen @ np.asarray(self.whether))))
 
-    def worth(self, which: _FLOAT) -> _FLOAT:
-        """What orders hypotheses of one query. Shape (h,)."""
-        return np.asarray(which @ np.asarray(self.which))
+    def worth(self, which: _FLOAT, open_: _FLOAT) -> _FLOAT:
+        """What orders hypotheses of one query; arguments as above. Shape (h,).
+
+        Phases are sought with an error in proportion to the counts, so that a peak that is missed
+        costs a score the same however strong it is. Where one hypothesis explains most of the
+        peaks, those that do not are worth nothing (-inf).
+        """
+        worth = which @ np.asarray(self.which)
+        explains = open_[:, UNEXPLAINED] ** 2 <= MOST
+        return np.where(explains | ~explains.any(), worth, -np.inf)
 
 
 def which_features(hypotheses: Sequence[Hypothesis]) -> _FLOAT:
@@ -72,26 +85,12 @@ def which_features(hypotheses: Sequence[Hypothesis]) -> _FLOAT:
     return np.array(rows, dtype=np.float64).reshape(-1, len(WHICH))
 
 
-def open_features(
-    prepared: Prepared, hypotheses: Sequence[Hypothesis], weighed: Sequence[Weighed]
-) -> _FLOAT:
+def open_features(weighed: Sequence[Weighed]) -> _FLOAT:
     """What hypotheses leave open. Shape (h, len(WHETHER) - 1).
 
-    The root of the unexplained share of the peaks' area, the logarithms of the mean square
-    residual in units of its expected uncertainty and of the weakest phase's evidence, the number
-    of phases, and a constant.
+    The root of the unexplained share of the peaks' area, and a constant.
     """
-    independent = len(prepared.net) / points_together(prepared)
-    rows = [
-        (
-            np.sqrt(fit.unexplained_share),
-            np.log(max(2 * one.fit.misfit / independent, 1e-3)),
-            np.log(max(float(one.evidence.min()), 1.0) / LEAST_EVIDENCE),
-            len(one.rows),
-            1.0,
-        )
-        for one, fit in zip(hypotheses, weighed, strict=True)
-    ]
+    rows = [(np.sqrt(fit.unexplained_share), 1.0) for fit in weighed]
     return np.array(rows, dtype=np.float64).reshape(-1, len(WHETHER) - 1)
 
 

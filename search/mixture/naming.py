@@ -52,9 +52,7 @@ def name_mixtures(
     settled = settled_hypotheses(prepared, entries, seeds, most_phases)
     hypotheses = [one.hypothesis for one in settled]
     weighed = [weigh(prepared, entries, one, entries.members(one.rows)) for one in hypotheses]
-    shares = Belief.shipped().confidences(
-        which_features(hypotheses), open_features(prepared, hypotheses, weighed)
-    )
+    shares = Belief.shipped().confidences(which_features(hypotheses), open_features(weighed))
     rows = sorted({row for one in settled for row in one.all_rows})
     known = dict(zip(rows, entries.members(rows), strict=True))
     order = np.argsort(-shares, kind="stable")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from data.errors import BraggleError
+from data.radiation import Radiation
 from data.reading import read_pattern
 from indexer.catalogue import Filters
 from indexer.library import Library
@@ -29,6 +30,7 @@ def bench_mixtures(
     *,
     chemistry: Chemistry = "none",
     phases: int = 4,
+    radiation: Radiation | None = None,
     advance: Advance | None = None,
 ) -> dict[str, Any]:
     """Name the phases of every case, and compare with what was weighed in.
@@ -41,6 +43,7 @@ def bench_mixtures(
         library: to look up in.
         chemistry: "elements" allows only entries made of the sample's elements.
         phases: most phases tried.
+        radiation: of all patterns, whatever their files say; theirs when left out.
         advance: called with done and total.
 
     Raises:
@@ -56,7 +59,7 @@ def bench_mixtures(
         filters = Filters(elements=case.elements) if chemistry == "elements" else None
         start, used = perf_counter(), process_time()
         try:
-            pattern = read_pattern(case.pattern)
+            pattern = read_pattern(case.pattern, radiation=radiation)
             mixtures = searcher.lookup(
                 pattern, filters=filters, top=1, overlays=0, phases=phases
             ).mixtures
@@ -78,6 +81,7 @@ def bench_mixtures(
         "benchmark": "mixtures",
         "chemistry": chemistry,
         "phases": phases,
+        "radiation": radiation.name if radiation else None,
         **summary(per_query),
         "series": by_series if len(series) > 1 else {},
         **provenance(library),

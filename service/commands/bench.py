@@ -10,7 +10,7 @@ import typer
 
 from service.commands.generate import Engine
 from service.commands.options import Json, LibraryName, torch_needed, verb
-from service.commands.search import FirstStage, open_library
+from service.commands.search import FirstStage, open_library, radiation_of
 from service.terminal import emit, progress_bar, say, show
 
 app = typer.Typer(
@@ -125,6 +125,13 @@ def mixtures(
             show_default=False,
         ),
     ] = None,
+    wavelength: Annotated[
+        str | None,
+        typer.Option(
+            help="Of all patterns, as of `braggle search`; not with --spiked.",
+            show_default=False,
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count how often all phases of measured mixtures are named, and how well weighed."""
@@ -132,6 +139,9 @@ def mixtures(
     from service.bench.spiked import bench_spiked
     from service.bench.tables import mixtures_table, spiked_table
 
+    if spiked is not None and wavelength is not None:
+        raise typer.BadParameter("--wavelength is not for --spiked; leave one of them out")
+    radiation = radiation_of(wavelength)
     opened = open_library(library)
     with progress_bar() as progress:
         if spiked is not None:
@@ -150,6 +160,7 @@ def mixtures(
             opened,
             chemistry=chemistry.value,
             phases=phases,
+            radiation=radiation,
             advance=lambda done, total: progress(done, total, "queries"),
         )
     if json:

@@ -49,6 +49,8 @@ def passes(entry: dict[str, float], filters: Filters) -> bool:
     foreign = sum(amount for element, amount in heavy.items() if element not in filters.elements)
     if filters.elements and foreign > (TRACE + 1e-9) * sum(heavy.values()):
         return False
+    if filters.elements and not set(filters.elements) & entry.keys():
+        return False
     return set(filters.require) <= entry.keys() and not set(filters.exclude) & entry.keys()
 
 
@@ -72,6 +74,14 @@ def test_traces_and_hydrogen_do_not_count() -> None:
     assert catalogue.select(Filters(exclude=["H"])).tolist() == [1, 2]
     assert catalogue.select(Filters(exclude="Fe")).tolist() == [0]
     assert catalogue.select(Filters(require="D")).tolist() == [0]
+
+
+def test_hydrogen_alone_passes_only_when_it_is_named() -> None:
+    solid, titanium, hydride = {"H": 2.0}, {"Ti": 2.0}, {"Ti": 1.0, "H": 2.0}
+    catalogue = Catalogue(facts([solid, titanium, hydride]), no_sources)
+    assert catalogue.select(Filters("Ti")).tolist() == [1, 2]
+    assert catalogue.select(Filters("Ti,H")).tolist() == [0, 1, 2]
+    assert catalogue.select(Filters("D")).tolist() == [0]
 
 
 def test_an_empty_filter_passes_everything(library: Library) -> None:

@@ -11,32 +11,36 @@ from indexer import Library
 from search.mixture import calibration
 from search.mixture.calibration import (
     BINS,
+    MISSING,
     Question,
     cross_validate,
     estimate,
     questions,
     species_of,
+    weights_of,
 )
-from search.mixture.confidence import WHETHER, WHICH, Belief
+from search.mixture.confidence import UNEXPLAINED, WHETHER, WHICH, Belief
 from search.ranking import shares
 
 TRUE_WHICH = np.array([2.0, -1.0])
 
 
 def made_up(count: int, seed: int) -> list[Question]:
-    """Questions answered as the models say; a right answer is missing where much is unexplained."""
+    """Questions answered as the models say; a right answer is missing where much is unexplained.
+
+    There is none at all in the half of them that lack a phase.
+    """
     rng = np.random.default_rng(seed)
     asked = []
     for _ in range(count):
         which = np.column_stack([rng.normal(0, 1, 3), rng.integers(1, 5, 3)])
         left = rng.uniform(0, 1)
         right = np.zeros(3, dtype=bool)
-        if rng.random() > left:
+        complete = bool(rng.integers(2))
+        if complete and rng.random() > left:
             right[rng.choice(3, p=shares(which @ TRUE_WHICH))] = True
-        rest = np.column_stack(
-            [np.full(3, left), rng.normal(0, 1, 3), rng.normal(0, 1, 3), which[:, 1], np.ones(3)]
-        )
-        asked.append(Question(which, rest, right, "made up"))
+        rest = np.column_stack([np.full(3, left), np.ones(3)])
+        asked.append(Question(which, rest, right, known=True, complete=complete))
     return asked
 
 
@@ -61,10 +65,39 @@ def test_nothing_found_is_no_answer() -> None:
         np.zeros((0, len(WHICH))),
         np.zeros((0, len(WHETHER) - 1)),
         np.zeros(0, dtype=bool),
-        "nothing found",
+        known=False,
+        complete=True,
     )
     found = cross_validate([*made_up(50, seed=2), empty])
-    assert found["first_right_percent"]["nothing found"] == 0.0
+    assert found["first_right_percent"]["none, complete"] == 0.0
+
+
+def test_phases_are_missing_as_often_as_supposed() -> None:
+    asked = made_up(2000, seed=5)
+    weight = weights_of(asked)
+    missing = np.array([not one.complete for one in asked])
+    assert weight.mean() == pytest.approx(1.0)
+    assert weight[missing].mean() * missing.mean() == pytest.approx(MISSING)
+    belief = estimate(asked)
+    found = [belief.confidences(one.which, one.open).sum() for one in asked]
+    right = [one.right.any() for one in asked]
+    # Half of the complete ones are right, so two fifths of all; a quarter, were they not weighted.
+    assert np.average(found, weights=weight) == pytest.approx((1 - MISSING) / 2, abs=0.03)
+    assert np.average(right, weights=weight) == pytest.approx((1 - MISSING) / 2, abs=0.03)
+    assert (weights_of([one for one in asked if one.complete]) == 1.0).all()
+
+
+def test_a_set_that_explains_the_peaks_leads_one_that_does_not() -> None:
+    belief = Belief((1.0, 0.0), (0.0,) * len(WHETHER))
+    which = np.array([[3.0, 1.0], [1.0, 2.0], [2.0, 2.0]])
+    rest = np.zeros((3, len(WHETHER) - 1))
+    rest[:, UNEXPLAINED] = np.sqrt([0.78, 0.02, 0.12])
+    found = belief.confidences(which, rest)
+    assert found[0] == 0.0
+    assert np.argmax(found) == 2
+    # Where none explains most of the peaks, the score alone orders them.
+    rest[:, UNEXPLAINED] = np.sqrt([0.78, 0.6, 0.9])
+    assert np.argsort(-belief.confidences(which, rest)).tolist() == [0, 2, 1]
 
 
 def test_a_species_takes_its_polymorphs_of_one_formula_along(library: Library) -> None:
