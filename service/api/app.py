@@ -73,7 +73,14 @@ def create_app(settings: Settings) -> FastAPI:
         responses={"default": {"description": "A problem", "content": PROBLEM_CONTENT}},
     )
     answer_with_problems(app)
-    for routes in (search_routes, entry_routes, job_routes, health_routes, docs_routes, page_routes):
+    for routes in (
+        search_routes,
+        entry_routes,
+        job_routes,
+        health_routes,
+        docs_routes,
+        page_routes,
+    ):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=serve, clients=clients, hosts=_hosts(serve))
     app.add_middleware(Observed, served=served, metrics=metrics)  # outermost

@@ -63,9 +63,7 @@ async def search(request: Request, client: Read) -> Response:
                 "bad-value", "curves: given with several files; send one at a time", field="curves"
             )
         return await accepted(request, client, "search", options, query.uploads)
-    result = await look_up(
-        request, await query.pattern(services), options, overlays=options.curves
-    )
+    result = await look_up(request, await query.pattern(services), options, overlays=options.curves)
     document = answer(result)
     if options.curves:
         document["curves"] = pack(result)

@@ -18,9 +18,7 @@ from service.words import (
     verdict_template,
 )
 
-PART = (
-    '{% from "answer.html" import answer %}{{ answer(result, 1, curves, mixture_curves, true) }}'
-)
+PART = '{% from "answer.html" import answer %}{{ answer(result, 1, curves, mixture_curves, true) }}'
 
 
 def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look-up") -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import gemmi
 
-_NAMES = """
+_IN_ORDER = """
 Hydrogen Helium Lithium Beryllium Boron Carbon Nitrogen Oxygen Fluorine Neon Sodium Magnesium
 Aluminium Silicon Phosphorus Sulfur Chlorine Argon Potassium Calcium Scandium Titanium Vanadium
 Chromium Manganese Iron Cobalt Nickel Copper Zinc Gallium Germanium Arsenic Selenium Bromine
@@ -17,7 +17,7 @@ Erbium Thulium Ytterbium Lutetium Hafnium Tantalum Tungsten Rhenium Osmium Iridi
 Mercury Thallium Lead Bismuth Polonium Astatine Radon Francium Radium Actinium Thorium Protactinium
 Uranium Neptunium Plutonium Americium Curium Berkelium Californium Einsteinium Fermium Mendelevium
 Nobelium Lawrencium
-""".split()
+"""
 
 _NOBLE = (0, 2, 10, 18, 36, 54, 86, 118)
 """Atomic numbers that end a period."""
@@ -41,7 +41,7 @@ class Placed:
 
 def periodic_table() -> list[Placed]:
     """The elements up to lawrencium, by atomic number."""
-    return [_placed(number, name) for number, name in enumerate(_NAMES, start=1)]
+    return [_placed(number, name) for number, name in enumerate(_IN_ORDER.split(), start=1)]
 
 
 def _placed(number: int, name: str) -> Placed:

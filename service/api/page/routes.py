@@ -140,5 +140,5 @@ def _rendered(name: str, **values: Any) -> str:  # noqa: ANN401 - as templates t
 
 
 def _wavelength_words(name: str) -> str:
-    """"CuKa1" as it is written: "Cu Kα₁"."""
+    """The name of a radiation as it is written: "CuKa1" becomes "Cu Kα₁"."""
     return re.sub("K(a)(1?)$", lambda found: f" Kα{'₁' if found[2] else ''}", name)
