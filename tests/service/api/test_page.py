@@ -94,11 +94,11 @@ def test_every_element_has_its_place() -> None:
     assert len(table) == 103
     for places in ([one.wide for one in table], [one.narrow for one in table]):
         assert len(set(places)) == len(table)
-    places = {one.symbol: (one.name, one.wide) for one in table}
-    assert places["Pb"] == ("Lead", (14, 6))
-    assert places["Fe"] == ("Iron", (8, 4))
-    assert places["He"] == ("Helium", (18, 1))
-    assert places["U"] == ("Uranium", (6, 10))
+    stands = {one.symbol: (one.name, one.wide) for one in table}
+    assert stands["Pb"] == ("Lead", (14, 6))
+    assert stands["Fe"] == ("Iron", (8, 4))
+    assert stands["He"] == ("Helium", (18, 1))
+    assert stands["U"] == ("Uranium", (6, 10))
     assert max(column for column, _ in (one.narrow for one in table)) == 10
 
 
