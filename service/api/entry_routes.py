@@ -185,7 +185,7 @@ class Found:
     """
 
     total: int
-    entries: list[Entry]
+    entries: tuple[Entry, ...]
     next_cursor: str | None
 
 
