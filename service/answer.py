@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from data.pattern import Pattern
 from indexer.entry import Entry
 from indexer.library import Library
 from search.result import Hit, LookupResult, Mixture, SimilarEntry
@@ -14,22 +15,8 @@ from search.result import Hit, LookupResult, Mixture, SimilarEntry
 
 def answer(result: LookupResult) -> dict[str, Any]:
     """The document of one query. Lengths in Å, angles in degrees, times in milliseconds."""
-    pattern = result.query
-    two_theta = pattern.two_theta_deg
-    q = pattern.q_inv_angstrom
-    radiation = pattern.radiation
     document: dict[str, Any] = {
-        "query": {
-            "file": pattern.name,
-            "points": len(pattern),
-            "two_theta_range_deg": [float(two_theta[0]), float(two_theta[-1])]
-            if radiation
-            else None,
-            "q_range_inv_angstrom": [float(q[0]), float(q[-1])],
-            "wavelength_angstrom": radiation.wavelength_angstrom if radiation else None,
-            "wavelength_source": pattern.wavelength_source,
-            "warnings": list(result.warnings),
-        },
+        "query": {**query_answer(result.query), "warnings": list(result.warnings)},
         "library": {
             "path": result.library_path,
             "version": result.library_version,
@@ -44,6 +31,19 @@ def answer(result: LookupResult) -> dict[str, Any]:
     if result.mixtures:
         document["mixtures"] = [mixture_answer(mixture) for mixture in result.mixtures]
     return document
+
+
+def query_answer(pattern: Pattern) -> dict[str, Any]:
+    """What a pattern is, without warnings. The wavelength in Å."""
+    two_theta, q, radiation = pattern.two_theta_deg, pattern.q_inv_angstrom, pattern.radiation
+    return {
+        "file": pattern.name,
+        "points": len(pattern),
+        "two_theta_range_deg": [float(two_theta[0]), float(two_theta[-1])] if radiation else None,
+        "q_range_inv_angstrom": [float(q[0]), float(q[-1])],
+        "wavelength_angstrom": radiation.wavelength_angstrom if radiation else None,
+        "wavelength_source": pattern.wavelength_source,
+    }
 
 
 def mixture_answer(mixture: Mixture) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from service.api import entry_routes, health_routes, job_routes, page_routes, search_routes
+from service.api import docs_routes, entry_routes, health_routes, job_routes, search_routes
 from service.api.clients import Clients, is_loopback
 from service.api.guard import Guard, Observed
 from service.api.keys import KeyStore
 from service.api.metrics import Metrics
+from service.api.page import routes as page_routes
 from service.api.problems import MEDIA_TYPE, Problem, answer_with_problems
 from service.api.sandbox import Sandbox
 from service.api.served import Searches, Served
@@ -65,14 +66,21 @@ def create_app(settings: Settings) -> FastAPI:
         title="Braggle",
         version=version("braggle"),
         description=DESCRIPTION,
-        docs_url=None,  # its pages load scripts from elsewhere; `page_routes` has ours
+        docs_url=None,  # its pages load scripts from elsewhere; `docs_routes` has ours
         redoc_url=None,
         lifespan=_lifespan(settings, served, metrics),
         telemetry={"tracing": False, "metrics": False, "logs": False},
         responses={"default": {"description": "A problem", "content": PROBLEM_CONTENT}},
     )
     answer_with_problems(app)
-    for routes in (search_routes, entry_routes, job_routes, health_routes, page_routes):
+    for routes in (
+        search_routes,
+        entry_routes,
+        job_routes,
+        health_routes,
+        docs_routes,
+        page_routes,
+    ):
         app.include_router(routes.router)
     app.add_middleware(Guard, settings=serve, clients=clients, hosts=_hosts(serve))
     app.add_middleware(Observed, served=served, metrics=metrics)  # outermost

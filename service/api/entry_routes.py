@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -23,6 +24,7 @@ from service.api.problems import ProblemError
 from service.api.queries import Options, PageOptions, SimulateOptions
 from service.api.served import Opened
 from service.api.services import Document, opened_for, services_of
+from service.proposals.structure import drawn_cell
 from service.templates.listing import answer as templates_answer
 from service.templates.listing import list_templates
 
@@ -31,6 +33,8 @@ router = APIRouter(prefix="/v1", tags=["library"])
 Read = Annotated[Client, Depends(needs("read"))]
 EntryId = Annotated[str, Path(pattern="^[0-9a-f]{20}$", description="20 hexadecimal digits")]
 CIF_TYPE = "chemical/x-cif"
+MOST_DRAWN = 1500
+"""Atoms of a cell that is drawn."""
 
 
 @router.get("/entries")
@@ -65,6 +69,28 @@ async def entry_pattern(
         return columns(simulate(_entry(opened, entry_id).crystal, wanted, entry_id))
 
     return PlainTextResponse(await services_of(request).searches.run(pattern))
+
+
+@router.get("/entries/{entry_id}/drawing")
+async def entry_drawing(request: Request, entry_id: EntryId, _client: Read) -> Response:
+    """The unit cell of one entry as it is drawn: atoms, bonds and edges, in Å about its middle.
+
+    Each of `atoms` is element, x, y, z and covalent radius; `bonds` are pairs of their numbers;
+    `edges` are pairs of numbers of `corners`.
+    """
+    opened = opened_for(request)
+
+    def drawing() -> dict[str, Any]:
+        found = _entry(opened, entry_id)
+        if len(found.crystal) > MOST_DRAWN:
+            raise ProblemError(
+                "bad-content",
+                f"{entry_id}: {len(found.crystal)} atoms in the cell are more than {MOST_DRAWN} "
+                "that are drawn; open its CIF in a viewer",
+            )
+        return {**entry_answer(found), **drawn_cell(found.crystal)}
+
+    return Document(await run_in_threadpool(drawing))
 
 
 @router.get("/entries/{entry_id}")
@@ -148,20 +174,44 @@ class RemoveOptions(Options):
     id: str
 
 
-def _page(opened: Opened, page: PageOptions) -> dict[str, Any]:
-    library, filters = opened.library, page.filters()
-    rows = library.select(filters)
+@dataclass(frozen=True)
+class Found:
+    """A page of entries that pass filters.
+
+    Attributes:
+        total: how many there are on all pages.
+        entries: of this page.
+        next_cursor: of the next page; None where there is none.
+    """
+
+    total: int
+    entries: tuple[Entry, ...]
+    next_cursor: str | None
+
+
+def page_of(opened: Opened, page: PageOptions) -> Found:
+    """Entries that pass filters, a page of them.
+
+    Raises:
+        ProblemError: a filter or the cursor is not understood, or the cursor's entry has gone.
+    """
+    library = opened.library
+    rows = library.select(page.filters())
     first = 0
     if page.cursor is not None:
         first = int(rows.searchsorted(_row_after(opened, page.cursor)))
-    shown = rows[first : first + page.limit]
-    found = library.entries(shown)
+    found = library.entries(rows[first : first + page.limit])
     more = first + page.limit < len(rows)
+    return Found(len(rows), found, _cursor(found[-1].id) if more else None)
+
+
+def _page(opened: Opened, page: PageOptions) -> dict[str, Any]:
+    found = page_of(opened, page)
     return {
         "library": _library(opened),
-        "total": len(rows),
-        "entries": [entry_answer(one) for one in found],
-        "next_cursor": _cursor(found[-1].id) if more else None,
+        "total": found.total,
+        "entries": [entry_answer(one) for one in found.entries],
+        "next_cursor": found.next_cursor,
     }
 
 

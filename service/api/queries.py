@@ -66,15 +66,12 @@ class FilterOptions(Options):
         return Filters(**given)
 
 
-class SearchOptions(FilterOptions):
-    """As of `braggle search`."""
+class PatternOptions(Options):
+    """How a pattern is read."""
 
     wavelength: str | float | None = Field(
         default=None, description="CuKa, MoKa1, …, a number in Å, or 17.4keV; wins over the file's"
     )
-    phases: int = Field(default=1, ge=1, le=6, description="Most phases of a sample")
-    top: int = Field(default=10, ge=1, le=200, description="Rows to answer with")
-    first_stage: FirstStage = "auto"
 
     def radiation(self) -> Radiation | None:
         """The radiation that is meant.
@@ -83,6 +80,17 @@ class SearchOptions(FilterOptions):
             ProblemError: it is not understood.
         """
         return radiation_of(self.wavelength)
+
+
+class SearchOptions(FilterOptions, PatternOptions):
+    """As of `braggle search`."""
+
+    phases: int = Field(default=1, ge=1, le=6, description="Most phases of a sample")
+    top: int = Field(default=10, ge=1, le=200, description="Rows to answer with")
+    first_stage: FirstStage = "auto"
+    curves: int = Field(
+        default=0, ge=0, le=20, description="Rows that come with curves to draw; of one pattern"
+    )
 
 
 class ArraySearch(SearchOptions):
@@ -194,6 +202,9 @@ class GenerateOptions(Options):
     time_limit: float | None = Field(default=None, ge=0, description="In seconds")
     without: Text = Field(default="", description="Formulas that nothing is made from")
     wavelength: str | float | None = None
+    part: bool = Field(
+        default=False, description="Whether the result has a `part` of a page (HTML) that shows it"
+    )
 
     @field_validator("engines", mode="before")
     @classmethod

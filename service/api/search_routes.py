@@ -2,30 +2,45 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, Response
 
-from data.pattern import Pattern
+from data.preparation import prepare
+from search.overlay import on_axis
 from search.similar import similar_to
-from service.answer import answer, similar_answer
-from service.api.bodies import FORM, body_schema, content_type, read_cif, read_form, read_json
+from service.answer import answer, query_answer, similar_answer
+from service.api.bodies import body_schema, form_schema, read_cif, read_form
 from service.api.clients import Client, needs
 from service.api.job_routes import accepted
+from service.api.lookups import look_up, read_query
 from service.api.parsing import Simulated, parse_crystal, parse_pattern, simulate_cif
+from service.api.problems import ProblemError
 from service.api.queries import (
     ArraySearch,
+    PatternOptions,
     SearchOptions,
     SimilarOptions,
     SimulateOptions,
 )
-from service.api.services import Document, Services, opened_for, services_of
+from service.api.services import Document, attachment, opened_for, services_of
+from service.handover import hand_over_zip, phases_of
+from service.report import render
+from service.report.curves import pack, pack_curves, pack_mixture
 
 router = APIRouter(prefix="/v1", tags=["look-up"])
 
 Read = Annotated[Client, Depends(needs("read"))]
+OVERLAID = 5
+"""Rows of a report whose curves are drawn."""
+
+
+class ZipResponse(Response):
+    """A zip archive."""
+
+    media_type = "application/zip"
 
 
 @router.post(
@@ -40,22 +55,74 @@ async def search(request: Request, client: Read) -> Response:
     files are a job.
     """
     services = services_of(request)
-    most_points = services.settings.max_points
-    if content_type(request) == FORM:
-        options, uploads = await read_form(request, SearchOptions, services.settings.max_files)
-        options.filters()
-        radiation = options.radiation()
-        if len(uploads) > 1:
-            return await accepted(request, client, "search", options, uploads)
-        (upload,) = uploads
-        pattern = await services.sandbox.run(
-            parse_pattern, upload.content, upload.label, radiation, most_points
-        )
-    else:
-        arrays = await read_json(request, ArraySearch)
-        options = arrays
-        pattern = await asyncio.to_thread(arrays.pattern, most_points)
-    return Document(await _look_up(request, services, pattern, options))
+    query = await read_query(request, services.settings.max_files)
+    options = query.options
+    if len(query.uploads) > 1:
+        if options.curves:
+            raise ProblemError(
+                "bad-value", "curves: given with several files; send one at a time", field="curves"
+            )
+        return await accepted(request, client, "search", options, query.uploads)
+    result = await look_up(request, await query.pattern(services), options, overlays=options.curves)
+    document = answer(result)
+    if options.curves:
+        document["curves"] = pack(result)
+        if result.mixtures:
+            document["mixtures"][0]["curves"] = pack_mixture(result, result.mixtures[0])
+    return Document(document)
+
+
+@router.post("/patterns", openapi_extra=form_schema(PatternOptions, many=False))
+async def patterns(request: Request, _client: Read) -> Response:
+    """Read a pattern file: what is in it, and its curve, before it is looked up."""
+    services = services_of(request)
+    options, (upload,) = await read_form(request, PatternOptions, 1)
+    pattern = await services.sandbox.run(
+        parse_pattern,
+        upload.content,
+        upload.label,
+        options.radiation(),
+        services.settings.max_points,
+    )
+
+    def curve() -> dict[str, Any]:
+        whole = prepare(pattern)
+        return pack_curves(pattern, on_axis(whole, whole.background), [])
+
+    curves = await services.searches.run(curve)
+    said = {**query_answer(pattern), "warnings": list(pattern.warnings)}
+    return Document({"query": said, "curves": curves})
+
+
+@router.post(
+    "/report",
+    openapi_extra=body_schema(SearchOptions, ArraySearch, many=False),
+    response_class=HTMLResponse,
+)
+async def report(request: Request, _client: Read) -> Response:
+    """Look a pattern up and answer with the page of `braggle search --report`: one file."""
+    query = await read_query(request)
+    pattern = await query.pattern(services_of(request))
+    result = await look_up(request, pattern, query.options, overlays=OVERLAID)
+    page = await run_in_threadpool(lambda: render([result]))
+    return HTMLResponse(page, headers=attachment("report.html"))
+
+
+@router.post(
+    "/hand-over",
+    openapi_extra=body_schema(SearchOptions, ArraySearch, many=False),
+    response_class=ZipResponse,
+)
+async def hand_over(request: Request, _client: Read) -> Response:
+    """Look a pattern up and answer with what `braggle search --export` writes, as a zip archive."""
+    services, opened = services_of(request), opened_for(request)
+    query = await read_query(request)
+    pattern = await query.pattern(services)
+    result = await look_up(request, pattern, query.options, overlays=0)
+    content = await services.searches.run(
+        lambda: hand_over_zip(result, phases_of(result, opened.library))
+    )
+    return ZipResponse(content, headers=attachment("hand-over.zip"))
 
 
 @router.post("/similar", openapi_extra=body_schema(SimilarOptions, None, many=False))
@@ -108,23 +175,3 @@ def simulated_answer(simulated: Simulated) -> dict[str, Any]:
         "two_theta_deg": pattern.x.round(6).tolist(),
         "counts": pattern.counts.round(4).tolist(),
     }
-
-
-async def _look_up(
-    request: Request, services: Services, pattern: Pattern, options: SearchOptions
-) -> dict[str, Any]:
-    opened, filters = opened_for(request), options.filters()
-    result = await services.searches.run(
-        lambda: opened.searcher.lookup(
-            pattern,
-            filters=filters,
-            top=options.top,
-            first_stage=options.first_stage,
-            phases=options.phases,
-            overlays=0,
-        )
-    )
-    for stage, milliseconds in result.timings_ms.items():
-        services.metrics.stage_seconds.labels(stage).observe(milliseconds / 1e3)
-    document: dict[str, Any] = opened.without_paths(answer(result))
-    return document

@@ -61,3 +61,8 @@ class Document(Response):
     def render(self, content: Any) -> bytes:  # noqa: ANN401 - any JSON document
         """The document as bytes."""
         return json.dumps(finite(content), ensure_ascii=False, allow_nan=False).encode()
+
+
+def attachment(name: str) -> dict[str, str]:
+    """Headers of an answer that is to be kept as a file."""
+    return {"Content-Disposition": f'attachment; filename="{name}"'}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,13 +95,7 @@ def write_hand_over(
     Raises:
         BraggleError: the folder holds something else by now, or cannot be written.
     """
-    texts = hand_over_texts(result, phases, together=together)
-    document = {
-        "made_by": "braggle search --export",
-        "files": {name: _sha256(text.encode()) for name, text in texts.items()},
-        "answer": finite(answer(result)),
-    }
-    texts[LIST] = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    texts = _with_list(result, hand_over_texts(result, phases, together=together))
     _check_free(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +111,21 @@ def write_hand_over(
             shutil.rmtree(made, ignore_errors=True)
     except OSError as error:
         raise BraggleError(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def hand_over_zip(result: LookupResult, phases: Sequence[Phase]) -> bytes:
+    """The same as a zip archive that holds the folder.
+
+    Args:
+        result: the answer.
+        phases: of `phases_of`, best first.
+    """
+    folder = _folder_name(result.query.name)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in _with_list(result, hand_over_texts(result, phases)).items():
+            file.writestr(f"{folder}/{name}", text)
+    return archive.getvalue()
 
 
 def hand_over_texts(
@@ -144,6 +155,16 @@ def hand_over_texts(
             texts["bgmn.sav"] = control_text(begun, radiation)
     texts["README.txt"] = readme_text(result, phases, list(texts), fwhm_deg, together=together)
     return texts
+
+
+def _with_list(result: LookupResult, texts: dict[str, str]) -> dict[str, str]:
+    document = {
+        "made_by": "braggle search --export",
+        "files": {name: _sha256(text.encode()) for name, text in texts.items()},
+        "answer": finite(answer(result)),
+    }
+    listed = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return {**texts, LIST: listed}
 
 
 def xy_text(pattern: Pattern) -> str:

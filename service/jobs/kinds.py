@@ -22,7 +22,7 @@ from service.api.asked import asked_of
 from service.api.parsing import parse_pattern
 from service.api.queries import GenerateOptions, SearchOptions
 from service.batch import Outcome, look_up_all
-from service.proposals import solution_answer
+from service.proposals import render_part, solution_answer
 from service.settings import ServeSettings
 
 Report = Callable[[int, int | None, str], None]
@@ -105,7 +105,8 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
         one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
         for one in solution.proposals
     }
-    return solution_answer(solution, cifs)
+    document = solution_answer(solution, cifs)
+    return {**document, "part": render_part(solution)} if options.part else document
 
 
 def add(work: Work) -> Any:  # noqa: ANN401 - a JSON document

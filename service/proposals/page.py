@@ -17,8 +17,30 @@ DRAWN, OVERLAID = 12, 5
 """Structures that are drawn, and those whose curves are."""
 
 
+PART = (
+    '{% from "proposed.html" import proposed %}'
+    "{{ proposed(solution, groups, curves, structures, drawn, overlaid) }}"
+)
+
+
 def render(solution: Solution) -> str:
     """One HTML document that loads nothing from anywhere."""
+    template = template_environment().from_string(asset("service.proposals", "proposals.html"))
+    return template.render(
+        **_values(solution),
+        style=trusted_asset("service.report", "report.css")
+        + trusted_asset("service.proposals", "proposals.css"),
+        script=trusted_asset("service.report", "report.js"),
+        viewer=trusted_asset("service.proposals", "structure.js"),
+    )
+
+
+def render_part(solution: Solution) -> str:
+    """The same as a part of a served page."""
+    return template_environment().from_string(PART).render(**_values(solution))
+
+
+def _values(solution: Solution) -> dict[str, Any]:
     curves = pack_curves(
         solution.query,
         solution.background,
@@ -28,22 +50,17 @@ def render(solution: Solution) -> str:
             if one.overlay is not None
         ],
     )
-    template = template_environment().from_string(asset("service.proposals", "proposals.html"))
-    return template.render(
-        solution=solution,
-        groups=[
+    return {
+        "solution": solution,
+        "groups": [
             space_group_html(space_group_symbol(one.candidate.crystal.space_group_number))
             for one in solution.proposals
         ],
-        curves=script_json(curves),
-        drawn=DRAWN,
-        overlaid=OVERLAID,
-        structures=script_json(_structures(solution)),
-        style=trusted_asset("service.report", "report.css")
-        + trusted_asset("service.proposals", "proposals.css"),
-        script=trusted_asset("service.report", "report.js"),
-        viewer=trusted_asset("service.proposals", "structure.js"),
-    )
+        "curves": script_json(curves),
+        "drawn": DRAWN,
+        "overlaid": OVERLAID,
+        "structures": script_json(_structures(solution)),
+    }
 
 
 def write_proposals(solution: Solution, path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from search.result import LookupResult
@@ -17,22 +18,27 @@ from service.words import (
     verdict_template,
 )
 
+PART = '{% from "answer.html" import answer %}{{ answer(result, 1, curves, mixture_curves, true) }}'
+
 
 def render(results: Sequence[LookupResult], *, title: str = "Powder pattern look-up") -> str:
     """One HTML document for one or several answers; it loads nothing from anywhere."""
-    environment = template_environment()
-    environment.globals |= {"licences": _licences, "verdict": _verdict, "verdicts": VERDICTS}
-    template = environment.from_string(asset("service.report", "report.html"))
+    template = _environment().from_string(asset("service.report", "report.html"))
     return template.render(
         title=title,
         results=results,
         curves=[script_json(pack(result)) for result in results],
-        mixture_curves=[
-            script_json(pack_mixture(result, result.mixtures[0])) if result.mixtures else ""
-            for result in results
-        ],
+        mixture_curves=[_mixture_curves(result) for result in results],
         style=trusted_asset("service.report", "report.css"),
         script=trusted_asset("service.report", "report.js"),
+    )
+
+
+def render_part(result: LookupResult) -> str:
+    """One answer as a part of a served page, whose links reach the service."""
+    template = _environment().from_string(PART)
+    return template.render(
+        result=result, curves=script_json(pack(result)), mixture_curves=_mixture_curves(result)
     )
 
 
@@ -43,6 +49,16 @@ def write_report(results: Sequence[LookupResult], path: Path) -> None:
         BraggleError: the file cannot be written.
     """
     write_page(render(results), path, "report")
+
+
+def _environment() -> Environment:
+    environment = template_environment()
+    environment.globals |= {"licences": _licences, "verdict": _verdict, "verdicts": VERDICTS}
+    return environment
+
+
+def _mixture_curves(result: LookupResult) -> str:
+    return script_json(pack_mixture(result, result.mixtures[0])) if result.mixtures else ""
 
 
 def _verdict(result: LookupResult) -> Markup:

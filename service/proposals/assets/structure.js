@@ -22,12 +22,10 @@
     return { light: mix(0.65, 255), plain: mix(0, 0), dark: mix(0.45, 0) };
   };
 
-  const all = JSON.parse(document.getElementById("structures").textContent);
-
   class Viewer {
-    constructor(canvas) {
+    constructor(canvas, data) {
       this.canvas = canvas;
-      this.data = all[+canvas.dataset.structure];
+      this.data = data;
       this.shades = {};
       for (const [symbol] of this.data.atoms) this.shades[symbol] ??= shaded(symbol);
       this.turn = this.product(this.about(0, -1.22), this.about(2, -0.42));
@@ -140,5 +138,13 @@
     }
   }
 
-  for (const canvas of document.querySelectorAll("[data-structure]")) new Viewer(canvas).draw();
+  /** Draw every cell of a page, or of a part of it. */
+  const drawCells = (root) => {
+    const data = root.querySelector("script.structures");
+    if (!data) return;
+    const all = JSON.parse(data.textContent);
+    for (const canvas of root.querySelectorAll("[data-structure]")) new Viewer(canvas, all[+canvas.dataset.structure]).draw();
+  };
+  globalThis.braggle = { ...globalThis.braggle, drawCells, CellViewer: Viewer };
+  drawCells(document);
 })();

@@ -471,5 +471,10 @@
     }
   }
 
-  for (const figure of document.querySelectorAll("[data-plot]")) new Plot(figure).draw();
+  /** Draw every plot of a page, or of a part of it. */
+  const drawPlots = (root) => {
+    for (const figure of root.querySelectorAll("[data-plot]")) new Plot(figure).draw();
+  };
+  globalThis.braggle = { ...globalThis.braggle, drawPlots };
+  drawPlots(document);
 })();

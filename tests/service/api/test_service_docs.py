@@ -95,6 +95,8 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
                 method = next(words)
             case "-N":
                 pass
+            case "-o":
+                next(words)
             case _:
                 assert word.startswith(BASE), f"{line}: {word}"
                 url = word.removeprefix(BASE)

@@ -1,7 +1,4 @@
-"""What a person sees in a browser: what this is, and the routes there are. No script, no network.
-
-Static pages of a user interface would be mounted beside these, in `service.api.app`.
-"""
+"""The routes there are, for a person. No script, no network."""
 
 from __future__ import annotations
 
@@ -13,12 +10,6 @@ from starlette.responses import HTMLResponse
 from service.pages import asset, template_environment
 
 router = APIRouter(include_in_schema=False)
-
-
-@router.get("/", response_class=HTMLResponse)
-def index(request: Request) -> HTMLResponse:
-    """What this is."""
-    return _page("index.html", opened=request.state.opened)
 
 
 @router.get("/docs", response_class=HTMLResponse)
@@ -36,7 +27,14 @@ def docs(request: Request) -> HTMLResponse:
         for path, methods in schema["paths"].items()
         for method, said in methods.items()
     ]
-    return _page("docs.html", routes=routes, version=schema["info"]["version"])
+    template = template_environment().from_string(asset("service.api", "docs.html"))
+    return HTMLResponse(
+        template.render(
+            style=asset("service.api", "service.css"),
+            routes=routes,
+            version=schema["info"]["version"],
+        )
+    )
 
 
 def _options(route: dict[str, Any]) -> list[dict[str, str]]:
@@ -52,8 +50,3 @@ def _options(route: dict[str, Any]) -> list[dict[str, str]]:
     return [
         {"name": name, "place": place, "about": about} for (name, place), about in found.items()
     ]
-
-
-def _page(name: str, **values: Any) -> HTMLResponse:  # noqa: ANN401 - as templates take them
-    template = template_environment().from_string(asset("service.api", name))
-    return HTMLResponse(template.render(style=asset("service.api", "service.css"), **values))
