@@ -93,7 +93,7 @@ def test_nothing_found_has_no_confidence() -> None:
 
 def test_a_better_score_is_believed_more_and_no_more_than_whole() -> None:
     scores = np.array([[-20.0, 2.0], [-24.0, 2.0], [-30.0, 2.0]])
-    rest = np.tile([0.0, 0.0, 3.0, 2.0, 1.0], (3, 1))
+    rest = np.tile([0.0, 0.5], (3, 1))
     found = Belief.shipped().confidences(scores, rest)
     assert found[0] > found[1] > found[2] > 0
     assert found.sum() <= 1.0

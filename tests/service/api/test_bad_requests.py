@@ -216,7 +216,7 @@ def test_content_that_its_reader_dies_of(
 ) -> None:
     files = {"file": rutile.read_bytes()}
     with monkeypatch.context() as patched:
-        patched.setattr("service.api.search_routes.parse_pattern", Deadly())
+        patched.setattr("service.api.lookups.parse_pattern", Deadly())
         answer = client.post("/v1/search", files=files)
     assert "died of it; check the file" in problem(answer, 422, "parsing-stopped")["detail"]
     assert client.post("/v1/search", files=files).status_code == 200
