@@ -104,7 +104,7 @@ def test_the_library_is_searched(page: Any) -> None:
     page.wait_for_selector("#rows tr")
     page.fill("[name=require]", "Ti")
     page.keyboard.press("Enter")
-    page.wait_for_function("!document.querySelector('#rows').innerText.includes('Pb')")
+    page.locator("#rows", has_text="Pb").wait_for(state="detached")
     assert "TiO2" in page.inner_text("#rows").replace("\n", "")
     assert is_as_wide_as_the_window(page)
     page.fill("[name=require]", "Xx")
