@@ -15,12 +15,13 @@ from indexer.catalogue import Filters
 from search.searcher import FirstStage
 from service.api.parsing import Simulation, of_points
 from service.api.problems import ProblemError, about
+from service.spans import Span, span_of
 
 Text = Annotated[str, Field(max_length=1000)]
 Words = Annotated[
     str, Field(max_length=1000, description="Symbols of elements, with commas: Pb,S,O")
 ]
-Span = Annotated[str, Field(max_length=60, description="FROM:TO; either may be left out")]
+SpanText = Annotated[str, Field(max_length=60, description="FROM:TO; either may be left out")]
 Numbers = list[FiniteFloat]
 
 
@@ -38,8 +39,8 @@ class FilterOptions(Options):
     exclude: Words = ""
     formula: Text | None = Field(default=None, description="PbSO4")
     space_group: str | int | None = Field(default=None, description="62 or Pnma")
-    volume: Span | None = Field(default=None, description="Of the cell in Å³: 300:350")
-    density: Span | None = Field(default=None, description="In g/cm³: 6:")
+    volume: SpanText | None = Field(default=None, description="Of the cell in Å³: 300:350")
+    density: SpanText | None = Field(default=None, description="In g/cm³: 6:")
     source: Text | None = Field(default=None, description="Collection: amcsd")
     text: Text | None = Field(default=None, description="Stands in a name or an identifier")
 
@@ -247,18 +248,14 @@ def labels_of(names: Sequence[str | None]) -> list[str]:
     return [label_of(name) for name in names]
 
 
-def _span(text: str | None, field: str) -> tuple[float | None, float | None] | None:
+def _span(text: str | None, field: str) -> Span | None:
     if text is None:
         return None
-    low, colon, high = text.partition(":")
     try:
-        span = (float(low) if low else None, float(high) if high else None)
+        return span_of(text)
     except ValueError:
-        colon = ""
-    if not colon:
         raise ProblemError(
             "bad-value",
             f"{field}: {text!r} is no range; give FROM:TO, either of them may be left out",
             field=field,
-        )
-    return span
+        ) from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.commands.options import Json, LibraryName, verb
+from service.spans import Span, span_of
 from service.terminal import progress_bar
 
 if TYPE_CHECKING:
@@ -192,16 +193,12 @@ def _filters(**conditions: Any) -> Filters:  # noqa: ANN401 - as `Filters` takes
         raise typer.BadParameter(str(error)) from None
 
 
-def _range(text: str | None, option: str) -> tuple[float | None, float | None] | None:
+def _range(text: str | None, option: str) -> Span | None:
     if text is None:
         return None
-    low, colon, high = text.partition(":")
     try:
-        span = (float(low) if low else None, float(high) if high else None)
+        return span_of(text)
     except ValueError:
-        colon = ""
-    if not colon:
         raise typer.BadParameter(
             f"{option} {text}: give a range as FROM:TO, either of them may be left out"
-        )
-    return span
+        ) from None

@@ -85,6 +85,7 @@ def running(library: Path, folder: Path, **serve: object) -> Iterator[Server]:
     try:
         yield server
     finally:
+        server.client.close()
         if server.process.poll() is None:
             server.stop()
 
