@@ -24,8 +24,8 @@ from generator.network.model import GeneratorNetwork, NetworkShape
 from generator.network.training import (
     GeneratorProgress,
     GeneratorRecipe,
+    GeneratorTraining,
     Weighing,
-    train_generator,
 )
 from indexer.encoders.drawing import Laboratory
 from indexer.encoders.loop import CHECKPOINT, Wishes, read_state
@@ -158,8 +158,8 @@ def main() -> None:
         wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
         recipe, earlier = checked(asked.out, wishes, resume=asked.resume, begin=asked.begin_from)
         examples = open_examples(asked.pack, asked.encoder, recipe, asked.device)
-        train_generator(
-            examples, recipe, asked.out, begin_from=earlier, resume=asked.resume, report=_tell
+        GeneratorTraining(examples, recipe).to_end(
+            asked.out, begin_from=earlier, resume=asked.resume, report=_tell
         )
     except BraggleError as error:
         sys.exit(f"braggle: {error}")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from generator.network.examples import Batch, Examples, broken, counts_of, repeated
@@ -28,8 +25,9 @@ from generator.network.schedule import (
     signal_at,
     wrapped_score,
 )
+from indexer.encoders.averaged import AveragedTraining
 from indexer.encoders.drawing import Laboratory
-from indexer.encoders.loop import CHECKPOINT, LOG, follow, parts, rate_at, train_to_end
+from indexer.encoders.loop import parts
 
 VALIDATED = 1024
 """Held-out crystals that are looked at."""
@@ -143,64 +141,31 @@ class GeneratorProgress:
         )
 
 
-class GeneratorTraining:
-    """A network, its optimiser and where they stand."""
+class GeneratorTraining(AveragedTraining[GeneratorNetwork, GeneratorProgress]):
+    """The network that proposes and judges structures."""
 
     def __init__(self, examples: Examples, recipe: GeneratorRecipe) -> None:
         """At step 0."""
         torch.manual_seed(recipe.seed)
-        self.examples, self.recipe, self.step = examples, recipe, 0
-        device = examples.pack.device
-        self.network = GeneratorNetwork(recipe.shape).to(device)
-        self.network.element_volume.copy_(element_volumes(examples))
-        self.averaged = copy.deepcopy(self.network)
-        self.optimiser = torch.optim.AdamW(
-            self.network.parameters(), lr=recipe.rate, weight_decay=recipe.decay, betas=(0.9, 0.98)
-        )
-        self.generator = torch.Generator(device).manual_seed(recipe.seed)
+        self.examples, self.recipe = examples, recipe
         self.waiting: list[Tensor] = []
+        network = GeneratorNetwork(recipe.shape).to(examples.pack.device)
+        network.element_volume.copy_(element_volumes(examples))
+        super().__init__(network, recipe, examples.pack.device)
 
-    def begin_from(self, network: GeneratorNetwork) -> None:
-        """Take the weights of a network of the same shape that was trained before."""
-        self.network.load_state_dict(network.state_dict())
-        self.averaged.load_state_dict(network.state_dict())
+    def further_state(self) -> dict[str, Any]:
+        """Batches that are drawn."""
+        return {"waiting": self.waiting}
 
-    def state(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
-        return {
-            "step": self.step,
-            "recipe": asdict(self.recipe),
-            "network": self.network.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "waiting": self.waiting,
-        }
-
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.step = state["step"]
-        self.network.load_state_dict(state["network"])
-        self.averaged.load_state_dict(state["averaged"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"].cpu())
+    def resume_further(self, state: dict[str, Any]) -> None:
+        """Take them up again."""
         self.waiting = state["waiting"]
 
-    def advance(self) -> float:
-        """One step; the loss."""
-        recipe = self.recipe
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, recipe)
+    def loss(self) -> Tensor:
+        """All parts weighed, of a newly drawn batch. Shape ()."""
         batch = self.examples.draw(self._rows(), self.network, self.generator)
-        losses = losses_of(self.network, batch, recipe.draws, self.generator)
-        loss = losses.total(recipe.weighing)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        follow(self.averaged, self.network, step=self.step, memory=recipe.average)
-        return float(loss.detach())
+        losses = losses_of(self.network, batch, self.recipe.draws, self.generator)
+        return losses.total(self.recipe.weighing)
 
     def progress(
         self, loss: float, crystals_per_second: float, *, validates: bool
@@ -308,44 +273,3 @@ def element_volumes(examples: Examples) -> Tensor:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     return volume.detach().exp()
-
-
-def train_generator(
-    examples: Examples,
-    recipe: GeneratorRecipe,
-    folder: Path,
-    *,
-    begin_from: GeneratorNetwork | None = None,
-    resume: bool = False,
-    report: Callable[[GeneratorProgress], None] | None = None,
-    tick: Callable[[int, float], None] | None = None,
-) -> GeneratorNetwork:
-    """Train, or go on training; the folder gets `checkpoint.pt` and `log.jsonl`.
-
-    Args:
-        examples: to train on.
-        recipe: how.
-        folder: for the checkpoint and the log.
-        begin_from: a network to begin with, not a drawn one.
-        resume: from the folder's checkpoint, if it has one.
-        report: called after each report's step.
-        tick: called after every step, with its number and loss.
-
-    Returns:
-        The network with the averaged weights.
-
-    Raises:
-        BraggleError: the loss is not a number any more.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    training = GeneratorTraining(examples, recipe)
-    checkpoint, log = folder / CHECKPOINT, folder / LOG
-    if resume and checkpoint.exists():
-        state = torch.load(checkpoint, map_location=examples.pack.device, weights_only=True)
-        training.resume(state)
-    else:
-        log.unlink(missing_ok=True)
-        if begin_from is not None:
-            training.begin_from(begin_from)
-    train_to_end(training, recipe, folder, report=report, tick=tick)
-    return training.averaged

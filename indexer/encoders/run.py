@@ -29,7 +29,7 @@ from indexer.encoders.training import (
     Progress,
     Recipe,
     encoder_of,
-    train,
+    training_of,
 )
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -190,11 +190,11 @@ def _recipe_in(checkpoint: Path) -> tuple[Recipe, bool]:
         shape = ProfileEncoderShape(**fields.pop("shape"))
         laboratory = Laboratory(**fields.pop("laboratory"))
         recipe = Recipe(**fields, shape=shape, laboratory=laboratory)
-        reads_atoms = "amplitude.weight" in state["encoder"]
+        reads_atoms = "amplitude.weight" in state["network"]
         with torch.device("meta"):
             encoder = AtomsEncoder(recipe.shape) if reads_atoms else encoder_of(recipe)
             own = encoder.state_dict()
-        fits = _sizes(own) == _sizes(state["encoder"])
+        fits = _sizes(own) == _sizes(state["network"])
     except (AttributeError, KeyError, TypeError, ValueError):
         fits = False
     if not fits:
@@ -240,14 +240,8 @@ def main() -> None:
             begin_from=asked.begin_from,
         )
         pack = open_pack(asked.pack, device_of(asked.device))
-        train(
-            pack,
-            recipe,
-            asked.out,
-            atoms_beside=beside,
-            begin_from=begin_from,
-            resume=asked.resume,
-            report=_tell,
+        training_of(pack, recipe, beside).to_end(
+            asked.out, begin_from=begin_from, resume=asked.resume, report=_tell
         )
     except BraggleError as error:
         sys.exit(f"braggle: {error}")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from indexer.encoders.atoms import AtomsEncoder
+from indexer.encoders.averaged import AveragedTraining
 from indexer.encoders.drawing import Laboratory, lines_profiles, measured_profiles
-from indexer.encoders.loop import CHECKPOINT, LOG, follow, parts, rate_at, train_to_end
+from indexer.encoders.loop import parts
 from indexer.encoders.loss import TWIN_COSINE, coarse, contrastive, ranks, twins
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
@@ -91,10 +89,6 @@ class Progress:
     recall_at_1: float | None = None
     recall_at_10: float | None = None
 
-    def since(self, earlier: Progress) -> Progress:
-        """The same with the recall that was measured earlier."""
-        return replace(self, recall_at_1=earlier.recall_at_1, recall_at_10=earlier.recall_at_10)
-
     def __str__(self) -> str:
         """The figures in words."""
         said = f"loss {self.loss:.3f}, {self.crystals_per_second:.0f} crystals/s"
@@ -127,77 +121,34 @@ class BothEncoder(nn.Module):
         return self.peaks.guessing(profiles, generator)
 
 
-class Training:
-    """An encoder, its optimiser and where they stand.
-
-    One encoder reads patterns and crystals' lines alike, and learns from both.
-    """
+class Training(AveragedTraining[nn.Module, Progress]):
+    """One encoder reads patterns and crystals' lines alike, and learns from both."""
 
     def __init__(self, pack: Pack, recipe: Recipe) -> None:
         """At step 0."""
         torch.manual_seed(recipe.seed)
-        self.pack, self.recipe, self.step = pack, recipe, 0
-        device = pack.device
+        self.pack, self.recipe = pack, recipe
         self.rows, self.rows_held_out = pack.training_rows, pack.held_out_rows
-        self.encoder = self._begin().to(device)
-        self.averaged = copy.deepcopy(self.encoder)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=device))
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": list(self.encoder.parameters()), "pace": 1.0},
-                {"params": [self.log_scale], "pace": SCALE_PACE, "weight_decay": 0.0},
-            ],
-            lr=recipe.rate,
-            weight_decay=recipe.decay,
-            betas=(0.9, 0.98),
-        )
-        self.generator = torch.Generator(device).manual_seed(recipe.seed)
-        self.near = torch.empty(0, NEIGHBOURHOOD, dtype=torch.long, device=device)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(15.0), device=pack.device))
+        self.near = torch.empty(0, NEIGHBOURHOOD, dtype=torch.long, device=pack.device)
+        scale = {"params": [self.log_scale], "pace": SCALE_PACE, "weight_decay": 0.0}
+        super().__init__(self._begin(), recipe, pack.device, scale)
 
     def _begin(self) -> nn.Module:
         return encoder_of(self.recipe)
 
-    def begin_from(self, encoder: ProfileEncoder) -> None:
-        """Take the weights of an encoder of the same shape that was trained before."""
-        self.encoder.load_state_dict(encoder.state_dict())
-        self.averaged.load_state_dict(encoder.state_dict())
+    def further_state(self) -> dict[str, Any]:
+        """The inverse temperature, and neighbourhoods that are drawn from for some steps."""
+        return {"log_scale": self.log_scale.detach(), "near": self.near}
 
-    def state(self) -> dict[str, Any]:
-        """Everything that resuming needs."""
-        return {
-            "step": self.step,
-            "recipe": asdict(self.recipe),
-            "encoder": self.encoder.state_dict(),
-            "averaged": self.averaged.state_dict(),
-            "log_scale": self.log_scale.detach(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "near": self.near,
-        }
-
-    def resume(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.step = state["step"]
-        self.encoder.load_state_dict(state["encoder"])
-        self.averaged.load_state_dict(state["averaged"])
+    def resume_further(self, state: dict[str, Any]) -> None:
+        """Take them up again."""
         self.log_scale.data.copy_(state["log_scale"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"].cpu())
         self.near = state["near"]
 
-    def advance(self) -> float:
-        """One step; the loss."""
-        recipe = self.recipe
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate_at(self.step, recipe) * group["pace"]
-        loss = self._loss(self._draw())
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.encoder.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        follow(self.averaged, self.encoder, step=self.step, memory=recipe.average)
-        return float(loss.detach())
+    def loss(self) -> Tensor:
+        """Contrastive, of a newly drawn batch. Shape ()."""
+        return self._loss(self._draw())
 
     def progress(self, loss: float, crystals_per_second: float, *, validates: bool) -> Progress:
         """What there is to tell; see `loop.Trainable`."""
@@ -245,10 +196,10 @@ class Training:
         with torch.autocast(pack.device.type, torch.bfloat16):
             profiles = torch.cat([patterns, crystals])
             if self.step < recipe.beforehand and isinstance(
-                self.encoder, PeakEncoder | BothEncoder
+                self.network, PeakEncoder | BothEncoder
             ):
-                return self.encoder.guessing(profiles, self.generator)
-            vectors = self.encoder(profiles)
+                return self.network.guessing(profiles, self.generator)
+            vectors = self.network(profiles)
         queries, answers = vectors.float().chunk(2)
         return contrastive(queries, answers, alike, self._scale())
 
@@ -317,7 +268,7 @@ class AtomsTraining(Training):
             patterns = measured_profiles(pack, rows, recipe.laboratory, self.generator)
             queries = self.profile_encoder(patterns).float()
             lines = self.profile_encoder(crystals).float()
-        answers = self._embed(self.encoder, rows)
+        answers = self._embed(self.network, rows)
         near: Tensor = (answers * lines).sum(dim=1).mean()
         return contrastive(queries, answers, alike, self._scale()) + 1 - near
 
@@ -340,50 +291,6 @@ class AtomsTraining(Training):
         return self._embed(self.averaged, rows)
 
 
-def train(
-    pack: Pack,
-    recipe: Recipe,
-    folder: Path,
-    *,
-    atoms_beside: ProfileEncoder | None = None,
-    begin_from: ProfileEncoder | None = None,
-    resume: bool = False,
-    report: Callable[[Progress], None] | None = None,
-    tick: Callable[[int, float], None] | None = None,
-) -> nn.Module:
-    """Train, or go on training, an encoder.
-
-    The folder gets `checkpoint.pt` (to resume from) and `log.jsonl` (a line a report).
-
-    Args:
-        pack: crystals to train on.
-        recipe: how.
-        folder: for the checkpoint and the log.
-        atoms_beside: train the tower over atoms in the space of this profile encoder, not a
-            profile encoder.
-        begin_from: weights that a profile encoder begins with, not drawn ones.
-        resume: from the folder's checkpoint, if it has one.
-        report: called after each report's step.
-        tick: called after every step, with its number and loss.
-
-    Returns:
-        The encoder with the averaged weights.
-
-    Raises:
-        BraggleError: the loss is not a number any more.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    training = (
-        Training(pack, recipe)
-        if atoms_beside is None
-        else AtomsTraining(pack, recipe, atoms_beside)
-    )
-    checkpoint, log = folder / CHECKPOINT, folder / LOG
-    if resume and checkpoint.exists():
-        training.resume(torch.load(checkpoint, map_location=pack.device, weights_only=True))
-    else:
-        log.unlink(missing_ok=True)
-        if begin_from is not None:
-            training.begin_from(begin_from)
-    train_to_end(training, recipe, folder, report=report, tick=tick)
-    return training.averaged
+def training_of(pack: Pack, recipe: Recipe, beside: ProfileEncoder | None = None) -> Training:
+    """The training of an encoder; of the tower over atoms where a profile encoder is there."""
+    return Training(pack, recipe) if beside is None else AtomsTraining(pack, recipe, beside)

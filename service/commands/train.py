@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,8 +14,11 @@ from service.commands.options import Json, torch_needed, verb
 from service.terminal import emit, progress_bar, say, show
 
 if TYPE_CHECKING:
-    from generator.network.training import GeneratorProgress
-    from indexer.encoders.training import Progress
+    import torch
+    from torch import nn
+
+    from indexer.encoders.averaged import AveragedTraining, Network, Progress
+    from indexer.encoders.loop import Told
 
 app = typer.Typer(
     name="train",
@@ -24,7 +27,8 @@ app = typer.Typer(
     help="Train what reads patterns and crystals.",
 )
 
-ENCODER, NETWORK, CURVES = "encoder.safetensors", "generator.safetensors", "curves.svg"
+ENCODER, NETWORK = "encoder.safetensors", "generator.safetensors"
+LOG, CURVES = "log.jsonl", "curves.svg"
 
 
 class Device(StrEnum):
@@ -43,41 +47,58 @@ class Kind(StrEnum):
     BOTH = "both"
 
 
+Pack = Annotated[
+    Path, typer.Argument(help="Training crystals, as `indexer.encoders.packing` writes them.")
+]
+Out = Annotated[
+    Path, typer.Option(metavar="FOLDER", help="For the weights, checkpoint, log and curves.")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on from the folder's checkpoint, by its recipe.")
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, help="Of the optimiser; 8000 when not given, of a generator 20000."),
+]
+Batch = Annotated[
+    int | None,
+    typer.Option(min=2, help="Crystals in a step; 256 when not given, of a generator 64."),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        min=1e-7,
+        max=1.0,
+        help="Highest learning rate; 0.001 when not given, of a generator 0.0007.",
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
+]
+From = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FOLDER",
+        help="Begin with the weights of what was trained in FOLDER.",
+        show_default=False,
+    ),
+]
+Where = Annotated[Device, typer.Option(help="auto takes a GPU where there is one.")]
+
+
 @app.command()
 @verb
 def encoder(
-    pack: Annotated[
-        Path, typer.Argument(help="Training crystals, as `indexer.encoders.packing` writes them.")
-    ],
+    pack: Pack,
     *,
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="For the encoder, checkpoint, log and curves.")
-    ],
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, by its recipe.")
-    ] = False,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Of the optimiser; 8000 when not given.")
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=2, help="Crystals in a step; 256 when not given.")
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=1e-7, max=1.0, help="Highest learning rate; 0.001 when not given."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
-    ] = None,
-    begin_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="FOLDER",
-            help="Begin with the weights of the encoder trained in FOLDER.",
-            show_default=False,
-        ),
-    ] = None,
+    out: Out,
+    resume: Resume = False,
+    steps: Steps = None,
+    batch: Batch = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    begin_from: From = None,
     beside: Annotated[
         Path | None,
         typer.Option(
@@ -96,77 +117,35 @@ def encoder(
         int | None,
         typer.Option(min=0, help="Steps in which peaks first learns to guess hidden peaks."),
     ] = None,
-    device: Annotated[
-        Device, typer.Option(help="auto takes a GPU where there is one.")
-    ] = Device.AUTO,
+    device: Where = Device.AUTO,
     json: Json = False,
 ) -> None:
     """Train an encoder of patterns and crystals, and write its weights."""
     torch_needed()
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder
-    from indexer.encoders.loop import LOG
     from indexer.encoders.run import EncoderWishes, device_of, open_pack, recipe_of, trained_in
-    from indexer.encoders.training import train
+    from indexer.encoders.training import training_of
 
     other = trained_in(beside) if beside else None
     earlier = trained_in(begin_from) if begin_from else None
     wishes = EncoderWishes(steps, batch, rate, seed, kind and kind.value, beforehand)
     recipe = recipe_of(out, wishes, resume=resume, beside=beside, begin_from=begin_from)
     crystals = open_pack(pack, device_of(device.value))
-    say(
-        f"{pack}: {len(crystals.training_rows)} crystals to train on and "
-        f"{len(crystals.held_out_rows)} to validate with, on {crystals.device}"
-    )
-    told: Progress | None = None
-    with progress_bar() as progress:
-
-        def report(now: Progress) -> None:
-            nonlocal told
-            told = now if now.recall_at_1 is not None or told is None else now.since(told)
-
-        def tick(step: int, loss: float) -> None:
-            detail = f"loss {loss:.3f}" if told is None else str(replace(told, loss=loss))
-            progress(step, recipe.steps, "training", detail)
-
-        trained = train(
-            crystals,
-            recipe,
-            out,
-            atoms_beside=other,
-            begin_from=earlier,
-            resume=resume,
-            report=report,
-            tick=tick,
-        )
+    _say_of(pack, len(crystals.training_rows), len(crystals.held_out_rows), crystals.device)
+    training = training_of(crystals, recipe, other)
+    trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
     write_encoder(trained, recipe, out / ENCODER)
     log = read_log(out / LOG)
-    (out / CURVES).write_text(curves_svg(log), "utf-8")
-    last = log[-1]
-    if json:
-        emit(
-            {
-                "encoder": str(out / ENCODER),
-                "curves": str(out / CURVES),
-                "log": str(out / LOG),
-                "device": str(crystals.device),
-                **asdict(last),
-            }
-        )
-    else:
-        show(f"{out / ENCODER}: {last.step} steps, {last}; how it went: {out / CURVES}")
+    _tell_end(out, ENCODER, curves_svg(log), log[-1], crystals.device, json=json)
 
 
 @app.command()
 @verb
 def generator(
-    pack: Annotated[
-        Path, typer.Argument(help="Training crystals, as `indexer.encoders.packing` writes them.")
-    ],
+    pack: Pack,
     *,
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="For the weights, checkpoint, log and curves.")
-    ],
+    out: Out,
     encoder: Annotated[
         Path | None,
         typer.Option(
@@ -176,34 +155,13 @@ def generator(
             show_default=False,
         ),
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the folder's checkpoint, by its recipe.")
-    ] = False,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Of the optimiser; 20000 when not given.")
-    ] = None,
-    batch: Annotated[
-        int | None, typer.Option(min=2, help="Crystals in a step; 64 when not given.")
-    ] = None,
-    rate: Annotated[
-        float | None,
-        typer.Option(min=1e-7, max=1.0, help="Highest learning rate; 0.0007 when not given."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of everything that is drawn; 0 when not given.")
-    ] = None,
-    begin_from: Annotated[
-        Path | None,
-        typer.Option(
-            "--from",
-            metavar="FOLDER",
-            help="Begin with the weights of the network trained in FOLDER.",
-            show_default=False,
-        ),
-    ] = None,
-    device: Annotated[
-        Device, typer.Option(help="auto takes a GPU where there is one.")
-    ] = Device.AUTO,
+    resume: Resume = False,
+    steps: Steps = None,
+    batch: Batch = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    begin_from: From = None,
+    device: Where = Device.AUTO,
     json: Json = False,
 ) -> None:
     """Train the network that proposes and judges structures, and write its weights."""
@@ -211,45 +169,70 @@ def generator(
     from generator.network.curves import curves_svg, read_log
     from generator.network.network_file import write_network
     from generator.network.run import checked, open_examples
-    from generator.network.training import train_generator
-    from indexer.encoders.loop import LOG, Wishes
+    from generator.network.training import GeneratorTraining
+    from indexer.encoders.loop import Wishes
     from indexer.learned import profile_weights
 
     wishes = Wishes(steps, batch, rate, seed)
     recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)
     with nullcontext(encoder) if encoder else profile_weights() as weights:
         examples = open_examples(pack, weights, recipe, device.value)
-    say(
-        f"{pack}: {len(examples.training)} crystals to train on and {len(examples.held_out)} to "
-        f"validate with, on {examples.pack.device}"
-    )
-    told: GeneratorProgress | None = None
+    where = examples.pack.device
+    _say_of(pack, len(examples.training), len(examples.held_out), where)
+    training = GeneratorTraining(examples, recipe)
+    trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
+    write_network(trained, recipe, out / NETWORK)
+    log = read_log(out / LOG)
+    _tell_end(out, NETWORK, curves_svg(log), log[-1], where, json=json)
+
+
+def _say_of(pack: Path, trained_on: int, held_out: int, device: torch.device) -> None:
+    say(f"{pack}: {trained_on} crystals to train on and {held_out} to validate with, on {device}")
+
+
+def _train(
+    training: AveragedTraining[Network, Progress],
+    steps: int,
+    out: Path,
+    *,
+    begin_from: nn.Module | None,
+    resume: bool,
+) -> Network:
+    """Train under a progress bar that shows the last figures of held-out crystals."""
+    told: Progress | None = None
     with progress_bar() as progress:
 
-        def report(now: GeneratorProgress) -> None:
+        def report(now: Progress) -> None:
             nonlocal told
-            told = now if now.held_out or told is None else replace(now, held_out=told.held_out)
+            told = now if told is None else _with_last(now, told)
 
         def tick(step: int, loss: float) -> None:
             detail = f"loss {loss:.3f}" if told is None else str(replace(told, loss=loss))
-            progress(step, recipe.steps, "training", detail)
+            progress(step, steps, "training", detail)
 
-        trained = train_generator(
-            examples, recipe, out, begin_from=earlier, resume=resume, report=report, tick=tick
-        )
-    write_network(trained, recipe, out / NETWORK)
-    log = read_log(out / LOG)
-    (out / CURVES).write_text(curves_svg(log), "utf-8")
-    last = log[-1]
+        return training.to_end(out, begin_from=begin_from, resume=resume, report=report, tick=tick)
+
+
+def _with_last(now: Progress, before: Progress) -> Progress:
+    """The same with what was not measured anew."""
+    missing = [field.name for field in fields(now) if getattr(now, field.name) is None]
+    return replace(now, **{name: getattr(before, name) for name in missing})
+
+
+def _tell_end(
+    out: Path, weights: str, curves: str, last: Told, device: torch.device, *, json: bool
+) -> None:
+    (out / CURVES).write_text(curves, "utf-8")
+    figures = asdict(last)
     if json:
         emit(
             {
-                "generator": str(out / NETWORK),
+                Path(weights).stem: str(out / weights),
                 "curves": str(out / CURVES),
                 "log": str(out / LOG),
-                "device": str(examples.pack.device),
-                **asdict(last),
+                "device": str(device),
+                **figures,
             }
         )
     else:
-        show(f"{out / NETWORK}: {last.step} steps, {last}; how it went: {out / CURVES}")
+        show(f"{out / weights}: {figures['step']} steps, {last}; how it went: {out / CURVES}")

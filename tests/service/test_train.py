@@ -19,7 +19,6 @@ from safetensors.numpy import load_file
 from typer.testing import Result
 
 from data.canonical import standardize
-from indexer.encoders import training
 from indexer.encoders.inference import NumpyProfileEncoder
 from indexer.encoders.model import ProfileEncoderShape
 from indexer.encoders.pack import Pack
@@ -69,7 +68,7 @@ def finished(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("finished") / "trained"
     shape = ProfileEncoderShape(stem=(32, 16), stages=((8, 0), (12, 1)), kernel=3, head=4)
     recipe = Recipe(steps=3, batch=4, rate=0.002, seed=5, shape=shape)
-    training.train(Pack(pack, torch.device("cpu")), recipe, folder)
+    Training(Pack(pack, torch.device("cpu")), recipe).to_end(folder)
     return folder
 
 
@@ -159,7 +158,7 @@ def unknown(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def bare(state: dict[str, Any]) -> dict[str, Any]:
-    return {"encoder": state["encoder"]}
+    return {"network": state["network"]}
 
 
 @pytest.mark.parametrize("change", [head, unknown, bare, lambda state: [state]])

@@ -15,7 +15,7 @@ from typer.testing import Result
 from generator.network import run
 from generator.network.model import NetworkShape
 from generator.network.network_file import read_network
-from generator.network.training import GeneratorRecipe, train_generator
+from generator.network.training import GeneratorRecipe, GeneratorTraining
 from indexer.encoders.packing import HELD_OUT, write_packed
 from indexer.learned import profile_weights
 from tests.service.conftest import Braggle
@@ -48,7 +48,7 @@ def finished(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = GeneratorRecipe(steps=2, batch=3, seed=5, shape=SMALL)
     with profile_weights() as weights:
         examples = run.open_examples(pack, weights, recipe, "cpu")
-    train_generator(examples, recipe, folder)
+    GeneratorTraining(examples, recipe).to_end(folder)
     return folder
 
 

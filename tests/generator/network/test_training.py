@@ -18,7 +18,6 @@ from generator.network.training import (
     GeneratorRecipe,
     GeneratorTraining,
     element_volumes,
-    train_generator,
 )
 from indexer.encoders.loop import CHECKPOINT, LOG
 from tests.generator.network.conftest import SMALL
@@ -43,8 +42,8 @@ def test_the_loss_falls_and_held_out_crystals_are_looked_at(
     losses: list[float] = []
     told: list[GeneratorProgress] = []
     recipe = replace(RECIPE, steps=60, validate_every=30, save_every=30)
-    train_generator(
-        examples, recipe, tmp_path, report=told.append, tick=lambda _, loss: losses.append(loss)
+    GeneratorTraining(examples, recipe).to_end(
+        tmp_path, report=told.append, tick=lambda _, loss: losses.append(loss)
     )
     assert fmean(losses[-10:]) < 0.85 * fmean(losses[:5])
     assert [one.step for one in told] == [30, 60]
@@ -64,17 +63,17 @@ def test_resuming_gives_what_going_through_gives(examples: Examples, tmp_path: P
         if step == 8:
             raise Stopped
 
-    through = train_generator(examples, RECIPE, tmp_path / "through")
+    through = GeneratorTraining(examples, RECIPE).to_end(tmp_path / "through")
     with pytest.raises(Stopped):
-        train_generator(examples, RECIPE, tmp_path / "stopped", tick=stop)
+        GeneratorTraining(examples, RECIPE).to_end(tmp_path / "stopped", tick=stop)
     assert state(tmp_path / "stopped")["step"] == 6
-    resumed = train_generator(examples, RECIPE, tmp_path / "stopped", resume=True)
+    resumed = GeneratorTraining(examples, RECIPE).to_end(tmp_path / "stopped", resume=True)
     for name, value in through.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
 def test_another_training_may_begin_where_one_ended(examples: Examples, tmp_path: Path) -> None:
-    first = train_generator(examples, replace(RECIPE, steps=3), tmp_path / "first")
+    first = GeneratorTraining(examples, replace(RECIPE, steps=3)).to_end(tmp_path / "first")
     known, recipe = network_in(tmp_path / "first")
     assert recipe.shape == SMALL
     training = GeneratorTraining(examples, RECIPE)
@@ -85,7 +84,7 @@ def test_another_training_may_begin_where_one_ended(examples: Examples, tmp_path
 
 def test_a_loss_that_is_no_number_ends_the_training(examples: Examples, tmp_path: Path) -> None:
     with pytest.raises(BraggleError, match="train anew with a rate below"):
-        train_generator(examples, replace(RECIPE, rate=1e30, warmup=0), tmp_path)
+        GeneratorTraining(examples, replace(RECIPE, rate=1e30, warmup=0)).to_end(tmp_path)
 
 
 def test_volumes_of_elements_explain_those_of_crystals(examples: Examples) -> None:
@@ -98,7 +97,7 @@ def test_volumes_of_elements_explain_those_of_crystals(examples: Examples) -> No
 
 
 def test_weights_come_back_from_their_file(examples: Examples, tmp_path: Path) -> None:
-    trained = train_generator(examples, replace(RECIPE, steps=2), tmp_path / "t")
+    trained = GeneratorTraining(examples, replace(RECIPE, steps=2)).to_end(tmp_path / "t")
     write_network(trained, RECIPE, tmp_path / "network.safetensors")
     back = read_network(tmp_path / "network.safetensors")
     assert back.shape == SMALL

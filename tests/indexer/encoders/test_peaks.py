@@ -81,10 +81,10 @@ def test_a_training_guesses_first_and_then_tells_crystals_apart(pack: Pack, kind
     training = Training(pack, Recipe(steps=4, batch=8, kind=kind, beforehand=2, together=1))
     head = {PEAKS: "guess_place", BOTH: "peaks.guess_place"}[kind]
     for steps, learned in ((2, True), (2, False)):
-        before = training.encoder.get_parameter(f"{head}.weight").detach().clone()
+        before = training.network.get_parameter(f"{head}.weight").detach().clone()
         for _ in range(steps):
             assert np.isfinite(training.advance())
-        moved = training.encoder.get_parameter(f"{head}.weight").detach() - before
+        moved = training.network.get_parameter(f"{head}.weight").detach() - before
         # Weight decay alone moves what nothing is asked of.
         assert bool(moved.abs().max() > 1e-5) == learned
 

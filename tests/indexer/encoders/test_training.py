@@ -18,7 +18,6 @@ from indexer.encoders.training import (
     Progress,
     Recipe,
     Training,
-    train,
 )
 
 TINY = ProfileEncoderShape(stem=(32, 16), stages=((8, 0), (12, 1)), kernel=3, head=4)
@@ -40,7 +39,9 @@ def test_the_loss_falls_and_recall_beats_chance(pack: Pack, tmp_path: Path) -> N
     losses: list[float] = []
     told: list[Progress] = []
     recipe = replace(RECIPE, steps=40)
-    train(pack, recipe, tmp_path, report=told.append, tick=lambda _, loss: losses.append(loss))
+    Training(pack, recipe).to_end(
+        tmp_path, report=told.append, tick=lambda _, loss: losses.append(loss)
+    )
     assert len(losses) == 40
     assert fmean(losses[-8:]) < 0.8 * fmean(losses[:4])
     assert [one.step for one in told] == [10, 15, 20, 30, 40]
@@ -62,17 +63,17 @@ def test_resuming_gives_what_going_through_gives(pack: Pack, tmp_path: Path) -> 
         if step == 23:
             raise Stopped
 
-    through = train(pack, RECIPE, tmp_path / "through")
+    through = Training(pack, RECIPE).to_end(tmp_path / "through")
     with pytest.raises(Stopped):
-        train(pack, RECIPE, tmp_path / "stopped", tick=stop)
+        Training(pack, RECIPE).to_end(tmp_path / "stopped", tick=stop)
     assert weights(tmp_path / "stopped")["step"] == 20
-    resumed = train(pack, RECIPE, tmp_path / "stopped", resume=True)
+    resumed = Training(pack, RECIPE).to_end(tmp_path / "stopped", resume=True)
     for name, value in through.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     first, second = weights(tmp_path / "through"), weights(tmp_path / "stopped")
     assert torch.equal(first["generator"], second["generator"])
     assert torch.equal(first["log_scale"], second["log_scale"])
-    assert set(first["encoder"]) == set(through.state_dict())
+    assert set(first["network"]) == set(through.state_dict())
 
 
 def test_batches_are_drawn_from_neighbourhoods(pack: Pack) -> None:
@@ -99,9 +100,11 @@ def test_batches_may_be_drawn_one_by_one(pack: Pack) -> None:
 
 def test_what_is_finished_is_not_trained_further(pack: Pack, tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=3, save_every=1, validate_every=3)
-    first = train(pack, recipe, tmp_path)
+    first = Training(pack, recipe).to_end(tmp_path)
     steps: list[int] = []
-    again = train(pack, recipe, tmp_path, resume=True, tick=lambda step, _: steps.append(step))
+    again = Training(pack, recipe).to_end(
+        tmp_path, resume=True, tick=lambda step, _: steps.append(step)
+    )
     assert steps == []
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
@@ -110,7 +113,7 @@ def test_what_is_finished_is_not_trained_further(pack: Pack, tmp_path: Path) -> 
 def test_training_anew_begins_a_new_log(pack: Pack, tmp_path: Path) -> None:
     recipe = replace(RECIPE, steps=2, batch=4)
     for _ in range(2):
-        train(pack, recipe, tmp_path)
+        Training(pack, recipe).to_end(tmp_path)
     assert len((tmp_path / LOG).read_text().splitlines()) == 1
 
 
@@ -130,7 +133,7 @@ def test_a_checkpoint_is_whole_or_the_one_before(
 
     monkeypatch.setattr(torch, "save", fail_at_the_second)
     with pytest.raises(Stopped):
-        train(pack, recipe, tmp_path)
+        Training(pack, recipe).to_end(tmp_path)
     assert written == [2, 4]
     assert weights(tmp_path)["step"] == 2
 
@@ -149,7 +152,7 @@ def test_a_loss_that_is_no_number_ends_training(
     losses = iter([3.0, 2.9, math.nan])
     monkeypatch.setattr(Training, "_loss", lambda self, _: self.log_scale * 0 + next(losses))
     with pytest.raises(BraggleError, match="the loss of step 3 is nan; train anew with a rate"):
-        train(pack, replace(RECIPE, save_every=1, validate_every=99), tmp_path)
+        Training(pack, replace(RECIPE, save_every=1, validate_every=99)).to_end(tmp_path)
     assert weights(tmp_path)["step"] == 2
 
 
