@@ -11,6 +11,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, diags_array
+from threadpoolctl import threadpool_limits
 
 ANIONS = frozenset({"H", "D", "N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"})
 BONDINGS = ("salt", "molecules", "metal")
@@ -82,7 +83,8 @@ class AtomicVolumes:
                 expected *= _RADII**3 / np.mean(_RADII**3)
                 if mine.any():
                     expected *= np.median(volumes_angstrom3[mine] / (table[mine] @ expected))
-            found = _atomic_volumes(table[mine], volumes_angstrom3[mine], expected)
+            with threadpool_limits(1):  # small matrices, on which threads wait for one another
+                found = _atomic_volumes(table[mine], volumes_angstrom3[mine], expected)
             tables[kind] = dict(zip(_SYMBOLS, found.tolist(), strict=True))
         return cls(tables)
 
