@@ -260,6 +260,18 @@ class Library:
             sources[source["id"]].append(source)
         return tuple(Entry.of(one, sources[one["id"]]) for one in found)
 
+    def names(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[frozenset[str], ...]:
+        """Names of some entries in all their sources, in lower case, in the order of `rows`."""
+        ids = [self.ids[int(row)] for row in rows]
+        quoted = ", ".join(f"'{one}'" for one in ids)
+        names: dict[str, set[str]] = {one: set() for one in ids}
+        if ids:
+            for source in self._reader.where(
+                SOURCES, f"id IN ({quoted})", ["id", "names"]
+            ).to_pylist():
+                names[source["id"]].update(name.lower() for name in source["names"])
+        return tuple(frozenset(names[one]) for one in ids)
+
     def row(self, entry_id: str) -> int:
         """The row of an entry.
 

@@ -28,7 +28,7 @@ from indexer.library import Library
 from search.agreement import Identity, agreement
 from search.choice import likeliest_weights
 from search.fitted import Fitted, fit_entry, fit_rows
-from search.kin import kin_of_first, same_composition
+from search.kin import kin_of_first, namesakes, same_composition
 from search.ranking import (
     FEATURES,
     PRESENCE_FEATURES,
@@ -64,8 +64,8 @@ class Question:
     Attributes:
         alternatives: features of the fitted entries. Shape (n, len(FEATURES)).
         strict, species: which alternatives are right. Shape (n,) each.
-        withheld: which are taken out to ask without the truth: of its species or its composition,
-            in whatever structure. Shape (n,).
+        withheld: which are taken out to ask without the truth: of its species, by composition or
+            by name, or of its composition in whatever structure. Shape (n,).
     """
 
     alternatives: _FLOAT
@@ -130,10 +130,11 @@ class Laboratory:
             same_composition(library.compositions[row], library.compositions[each])
             for each in found
         ]
+        kin = species | np.array(alike) | namesakes(library, np.array([row]), found)
         seen = features(fitted.fits, fitted.distortion)
         self.prepared.append(prepared)
         self.fitted.append(fitted)
-        self.questions.append(Question(seen, strict, species, species | np.array(alike)))
+        self.questions.append(Question(seen, strict, species, kin))
 
     def calls(self, weights: _FLOAT) -> list[Call]:
         """Every question as it is, and again with its truth taken out."""

@@ -18,6 +18,7 @@ from search.agreement import (
     agreement,
     same_cell,
 )
+from search.kin import namesakes
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +29,8 @@ class Answers:
         right: rows by notion, each True where the entry is a hit. Shape (N,) each.
         copies: rows that are the truth itself or share its cell. Shape (N,).
         alike: rows of the truth's composition, hydrogen left out, in whatever structure, and those
-            of its species: what is withheld to ask for what the library lacks. Shape (N,).
+            of its species, by composition or by a name that the truth's own entries bear: what is
+            withheld to ask for what the library lacks. Shape (N,).
     """
 
     right: dict[Notion, NDArray[np.bool_]]
@@ -40,7 +42,8 @@ class TruthTable:
     """The identities of a library's entries, laid out for comparison with many truths."""
 
     def __init__(self, library: Library) -> None:
-        entries = library.entries(np.arange(len(library)))
+        self._library, self._rows = library, np.arange(len(library))
+        entries = library.entries(self._rows)
         self.identities = [Identity.of(entry.crystal) for entry in entries]
         self.collections = [entry.sources[0].collection for entry in entries]
         symbols = sorted({symbol for entry in entries for symbol in entry.elements})
@@ -65,6 +68,7 @@ class TruthTable:
                 right[notion][row] = True
             copies[row] = same_cell(truth, self.identities[row])
         alike = right["species"] | (apart <= STRICT_COMPOSITION)
+        alike |= namesakes(self._library, np.flatnonzero(right["strict"]), self._rows)
         return Answers(right, copies, alike)
 
     def made_of(self, truth: Identity) -> NDArray[np.bool_]:
