@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, Literal, cast
 
 from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedInput, VisitError
+from lark.exceptions import UnexpectedInput, UnexpectedToken, VisitError
 from optimade.filterparser.lark_parser import AVAILABLE_PARSERS
 
 from indexer.conditions import (
@@ -79,7 +79,8 @@ def translate(text: str, known: Mapping[str, Property]) -> Filter:
     try:
         condition = translation.transform(_parser().parse(text))
     except UnexpectedInput as error:
-        place = "its end" if error.column < 1 else f"letter {error.column}"
+        ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+        place = "its end" if ended else f"letter {(error.pos_in_stream or 0) + 1}"
         raise wrong(f"it cannot be read at {place}; see the filter language of OPTIMADE") from None
     except VisitError as error:
         if isinstance(error.orig_exc, ProblemError):
