@@ -186,7 +186,7 @@ class Catalogue:
         """The columns of `indexer.conditions` for some rows, in the order of `rows`."""
         self._read_structures()
         columns = ", ".join(f'"{name}"' for name in COLUMNS)
-        query = f"SELECT row, {columns} FROM structures WHERE list_contains(?::BIGINT[], row)"  # noqa: S608
+        query = f"SELECT row, {columns} FROM structures WHERE row IN (SELECT unnest(?::BIGINT[]))"  # noqa: S608
         found = self._connection.cursor().execute(query, [list(rows)])
         facts = {values[0]: values[1:] for values in found.fetchall()}
         return [dict(zip(COLUMNS, facts[row], strict=True)) for row in rows]

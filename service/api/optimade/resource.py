@@ -45,15 +45,17 @@ def resource(
             case Column(column):
                 attributes[name] = facts[column]
             case Constant(value):
-                attributes[name] = _written(value) if isinstance(value, datetime) else value
+                attributes[name] = _written(value)
             case None:
                 attributes[name] = geometry[name]
     return {"id": entry.id, "type": ENTRY_TYPE, "attributes": attributes}
 
 
-def _written(moment: datetime) -> str:
-    """A time without a plus sign, which stands for a blank in addresses."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _written(value: object) -> object:
+    """A value as JSON has it; a time without a plus sign, which is a blank in addresses."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _geometry(crystal: Crystal) -> dict[str, Any]:
