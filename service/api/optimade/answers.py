@@ -58,7 +58,8 @@ def answer(
         data_returned=returned,
         data_available=available,
         more_data_available=next_page is not None,
-        warnings=[Warnings(title="Not followed", detail=one) for one in warnings] or None,
+        warnings=[Warnings(type="warning", title="Not followed", detail=one) for one in warnings]
+        or None,
     )
     links = {"next": next_page}
     return JsonApi({"data": data, "meta": meta, "links": links})

@@ -20,7 +20,6 @@ MOST_OF_A_PAGE = 200
 _OF_ANY = frozenset({"response_format", "email_address", "api_hint"})
 _OF_ENTRIES = frozenset({"response_fields", "include"})
 _OF_LISTS = frozenset({"filter", "sort", "page_limit", "page_offset", "page_number", "page_cursor"})
-_MOST_ROWS = 10**12
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def _number(request: Request, name: str, default: int, least: int) -> int:
         return default
     if not re.fullmatch(r"[0-9]{1,12}", text) or int(text) < least:
         raise _wrong(name, f"{text!r} is no whole number from {least}; give one")
-    return min(int(text), _MOST_ROWS)
+    return int(text)
 
 
 def _names(text: str) -> tuple[str, ...]:

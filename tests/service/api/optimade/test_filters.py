@@ -180,7 +180,7 @@ cases = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(made, min_size=1, max_size=8), st.lists(cases, min_size=1, max_size=12))
 def test_filters_find_what_a_plain_loop_finds(entries: list[Made], asked: list[Case]) -> None:
     catalogue = catalogue_of(entries)
