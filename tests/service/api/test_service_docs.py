@@ -65,7 +65,9 @@ def folder(built: Path, rutile: Path, cifs: Path, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[TestClient]:
-    settings = settings_for(folder / "library", folder, jobs_per_client=100, reload_every_s=0.2)
+    settings = settings_for(
+        folder / "library", folder, jobs_per_client=100, reload_every_s=0.2, search_timeout_s=600
+    )
     with serving(settings) as one:
         yield one
 
