@@ -190,6 +190,15 @@ def test_filters_find_what_a_plain_loop_finds(entries: list[Made], asked: list[C
         assert catalogue.where(translate(text, KNOWN).condition).tolist() == expected, text
 
 
+def test_comparisons_work_both_ways_around() -> None:
+    entries = [Made(((("O", 1.0),),) * count, (), 1, 4.0) for count in (1, 2, 3)]
+    catalogue = catalogue_of(entries)
+    for how, compare in ORDERED.items():
+        expected = [row for row in range(3) if compare(row + 1, 2)]
+        for text in (f"nsites {how} 2", f"2 {REVERSED.get(how, how)} nsites"):
+            assert catalogue.where(translate(text, KNOWN).condition).tolist() == expected, text
+
+
 def test_not_binds_before_and_and_that_before_or() -> None:
     entries = [Made(((("O", 1.0),),) * count, (), 1, 4.0) for count in (1, 2, 3)]
     catalogue = catalogue_of(entries)
