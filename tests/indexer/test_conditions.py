@@ -9,8 +9,9 @@ EVIL = "x'); DROP TABLE structures; --"
 
 
 def test_values_never_stand_in_the_text() -> None:
-    wanted = (("=", Constant(EVIL)), ("<", Constant(0.5)))
-    text, values = expression(Has((Column("elements"), Column("ratios")), "all", (wanted,)))
+    lists = (Column("elements"), Column("ratios"))
+    has = Has(lists, "all", ((("=", Constant(EVIL)), ("<", Constant(0.5))),))
+    text, values = expression(has)
     assert EVIL not in text
     assert values == [EVIL, 0.5]
     text, values = expression(Compare(Column("formula"), "contains", Constant(EVIL)))

@@ -204,7 +204,7 @@ def test_not_binds_before_and_and_that_before_or() -> None:
     catalogue = catalogue_of(entries)
 
     def found(text: str) -> list[int]:
-        return catalogue.where(translate(text, KNOWN).condition).tolist()
+        return list(map(int, catalogue.where(translate(text, KNOWN).condition)))
 
     assert found("NOT nsites = 1 OR nsites = 1 AND nsites = 2") == [1, 2]
     assert found("nsites=1 OR nsites=3 AND NOT nsites=3") == [0]
