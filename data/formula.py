@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import gemmi
@@ -41,6 +41,7 @@ def atomic_mass(symbol: str) -> float:
 
 
 _MOST_UNITS = 12
+_FINENESS = 100
 
 
 def _whole(amount: float) -> bool:
@@ -87,6 +88,57 @@ def _units(shared: float, divisor: int) -> int:
         if divisor % units == 0 and abs(total - round(total)) < 0.02 * total:
             return units
     return 1
+
+
+def is_whole(composition: Mapping[str, float]) -> bool:
+    """Whether every amount is a whole number, but for what rounding of occupancies leaves."""
+    return all(_whole(amount) for amount in composition.values())
+
+
+def whole_amounts(composition: Mapping[str, float]) -> dict[str, int]:
+    """The smallest whole numbers in the ratio of the amounts; elements in alphabetical order.
+
+    Where some amounts are fractions, the numbers stand for hundredths, and each is at least one:
+    Fe0.95O is Fe19O20.
+
+    Args:
+        composition: amount of each element in any unit, for instance atoms per cell.
+    """
+    amounts = {symbol: composition[symbol] for symbol in sorted(composition)}
+    scale = 1 if is_whole(composition) else _FINENESS
+    numbers = {symbol: max(1, round(scale * amount)) for symbol, amount in amounts.items()}
+    divisor = math.gcd(*numbers.values())
+    return {symbol: number // divisor for symbol, number in numbers.items()}
+
+
+def alphabetical_formula(numbers: Mapping[str, int]) -> str:
+    """Whole numbers of atoms as a formula in alphabetical order: "O4PbS"."""
+    return _written((symbol, numbers[symbol]) for symbol in sorted(numbers))
+
+
+def hill_formula(numbers: Mapping[str, int]) -> str:
+    """Whole numbers of atoms in Hill's order: carbon, then hydrogen, then the alphabet.
+
+    Without carbon it is the alphabet alone (E. A. Hill, J. Am. Chem. Soc. 22 (1900) 478).
+    """
+    first = ("C", "H") if "C" in numbers else ()
+    order = sorted(numbers, key=lambda symbol: (symbol not in first, symbol))
+    return _written((symbol, numbers[symbol]) for symbol in order)
+
+
+def anonymous_formula(numbers: Mapping[str, int]) -> str:
+    """Whole numbers of atoms without their elements, the largest first: "A4BC" for PbSO4.
+
+    Labels are A to Z, then Aa to Za, Ab to Zb and so on.
+    """
+    return _written(
+        (chr(ord("A") + i % 26) + ("" if i < 26 else chr(ord("a") + i // 26 - 1)), number)
+        for i, number in enumerate(sorted(numbers.values(), reverse=True))
+    )
+
+
+def _written(parts: Iterable[tuple[str, int]]) -> str:
+    return "".join(symbol if number == 1 else f"{symbol}{number}" for symbol, number in parts)
 
 
 def parse_formula(text: str) -> dict[str, float]:

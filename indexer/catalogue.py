@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from data.errors import BraggleError, QueryError
 from data.formula import is_element, parse_formula, reduced_formula
+from indexer.conditions import COLUMNS, Column, Condition, expression
+from indexer.structures import STRUCTURES, structures_table
 
 TRACE = 0.03
 """Share of an entry's atoms that may be of elements which were not named."""
@@ -54,7 +56,10 @@ _SOURCES = """
     FROM arrow_sources JOIN facts USING (id)
 """
 
-SOURCES_COLUMNS = ("id", "collection", "identifier", "names")
+SOURCES_COLUMNS = ("id", "collection", "identifier", "reference", "licence", "names")
+
+Order = Sequence[tuple[Column, bool]]
+"""Columns to sort by, the most important first, each with whether it descends."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +131,18 @@ class Statistics:
 class Catalogue:
     """The facts about entries in an in-memory DuckDB, row numbers as in the library."""
 
-    def __init__(self, facts: pa.Table, sources: Callable[[], pa.Table]) -> None:
+    def __init__(
+        self,
+        facts: pa.Table,
+        sources: Callable[[], pa.Table],
+        structures: Callable[[], Iterable[pa.RecordBatch]],
+    ) -> None:
         """Take what it answers from.
 
         Args:
             facts: the columns `FACTS_COLUMNS`, in row order.
             sources: gives the columns `SOURCES_COLUMNS`; called when first asked about them.
+            structures: gives the columns `STRUCTURE_COLUMNS`, in row order; called likewise.
         """
         import duckdb  # a quarter of a second that only filters and statistics need
 
@@ -141,7 +152,9 @@ class Catalogue:
         self._connection.execute(_FACTS)
         self._connection.execute(_ATOMS)
         self._connection.unregister("arrow_facts")
-        self._sources: Callable[[], pa.Table] | None = sources
+        self._sources = sources
+        self._structures = structures
+        self._read: set[str] = set()
         self._reading = threading.Lock()
 
     def select(self, filters: Filters) -> NDArray[np.int64]:
@@ -156,13 +169,44 @@ class Catalogue:
         rows: NDArray[np.int64] = np.asarray(found.fetchnumpy()["row"], dtype=np.int64)
         return rows
 
+    def where(self, condition: Condition | None, order: Order = ()) -> NDArray[np.int64]:
+        """Rows for which a condition is true, or all rows, by some columns and then by row.
+
+        What is unknown stands last, whichever way it is sorted.
+        """
+        self._read_structures()
+        text, values = ("true", []) if condition is None else expression(condition)
+        by = [f'"{column.name}" {"DESC" if down else "ASC"} NULLS LAST' for column, down in order]
+        query = f"SELECT row FROM structures WHERE {text} ORDER BY {', '.join([*by, 'row'])}"  # noqa: S608 - text holds names of columns alone
+        found = self._connection.cursor().execute(query, values)
+        rows: NDArray[np.int64] = np.asarray(found.fetchnumpy()["row"], dtype=np.int64)
+        return rows
+
+    def structures(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """The columns of `indexer.conditions` for some rows, in the order of `rows`."""
+        self._read_structures()
+        columns = ", ".join(f'"{name}"' for name in COLUMNS)
+        query = f"SELECT row, {columns} FROM structures WHERE row IN (SELECT unnest(?::BIGINT[]))"  # noqa: S608
+        found = self._connection.cursor().execute(query, [list(rows)])
+        facts = {values[0]: values[1:] for values in found.fetchall()}
+        return [dict(zip(COLUMNS, facts[row], strict=True)) for row in rows]
+
     def _read_sources(self) -> None:
         with self._reading:
-            if self._sources is not None:
+            if "sources" not in self._read:
                 cursor = self._connection.cursor()
                 cursor.register("arrow_sources", self._sources())
                 cursor.execute(_SOURCES)
-                self._sources = None
+                self._read.add("sources")
+
+    def _read_structures(self) -> None:
+        with self._reading:
+            if "structures" not in self._read:
+                cursor = self._connection.cursor()
+                cursor.register("arrow_sources", self._sources())
+                cursor.register("arrow_structures", structures_table(self._structures()))
+                cursor.execute(STRUCTURES)
+                self._read.add("structures")
 
     def statistics(self, sources: pa.Table) -> Statistics:
         """Count entries, given the table of sources."""

@@ -14,13 +14,22 @@ from numpy.typing import NDArray
 from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
 from data.record import Problem, Record
-from indexer.catalogue import FACTS_COLUMNS, SOURCES_COLUMNS, Catalogue, Filters, Statistics
+from indexer.catalogue import (
+    FACTS_COLUMNS,
+    SOURCES_COLUMNS,
+    Catalogue,
+    Filters,
+    Order,
+    Statistics,
+)
 from indexer.channel import AnyChannel, Channel
 from indexer.checking import VerifyReport, verify
+from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current
 from indexer.removing import remove
 from indexer.schema import ENTRIES, LINES_COLUMNS, SOURCES, flat, lines_table_of, vectors_table
+from indexer.structures import STRUCTURE_COLUMNS
 from indexer.tables import Reader
 from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
@@ -167,6 +176,11 @@ class Library:
         return self._published.version
 
     @property
+    def published_at(self) -> str:
+        """When this version was published: UTC time, ISO 8601."""
+        return self._published.published_at
+
+    @property
     def d_min_angstrom(self) -> float:
         """How far the lines go."""
         return self._published.d_min_angstrom
@@ -289,6 +303,14 @@ class Library:
         """Rows that pass the filters, ascending."""
         return self._catalogue.select(filters)
 
+    def where(self, condition: Condition | None, order: Order = ()) -> NDArray[np.int64]:
+        """Rows for which a condition is true, or all rows, by some columns and then by row."""
+        return self._catalogue.where(condition, order)
+
+    def structures(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        """What structure databases say of some entries, the columns of `indexer.conditions`."""
+        return self._catalogue.structures(rows)
+
     def vectors(self, channel_id: str) -> NDArray[np.float32]:
         """A channel's vectors, read-only. Shape (N, dimension)."""
         return self._index(channel_id).vectors
@@ -344,6 +366,7 @@ class Library:
         return Catalogue(
             self._reader.table(ENTRIES, FACTS_COLUMNS),
             lambda: self._reader.table(SOURCES, SOURCES_COLUMNS),
+            lambda: self._reader.batches(ENTRIES, STRUCTURE_COLUMNS),
         )
 
     def _column(self, name: str) -> NDArray[np.float64]:

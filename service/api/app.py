@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import Any
 
 from fastapi import FastAPI
@@ -82,6 +83,12 @@ def create_app(settings: Settings) -> FastAPI:
         page_routes,
     ):
         app.include_router(routes.router)
+    if find_spec("optimade") is not None:
+        from service.api.optimade.routes import mount
+
+        # Without keys, whoever reaches the service may read; a page of another site would reach
+        # it through the browser of somebody who does.
+        mount(app, to_other_sites=asks_for_keys(serve))
     app.add_middleware(Guard, settings=serve, clients=clients, hosts=_hosts(serve))
     app.add_middleware(Observed, served=served, metrics=metrics)  # outermost
     return app

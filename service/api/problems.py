@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,10 +38,12 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "too-many-jobs": (429, "Too many jobs"),
     "unexpected": (500, "Something unexpected happened"),
     "not-installed": (501, "A package is not installed on the server"),
+    "not-supported": (501, "This is not supported here"),
     "busy": (503, "The service is busy"),
     "library-unusable": (503, "The library cannot be used"),
     "cut-off": (500, "The job was cut off"),
     "too-long": (500, "The job took too long"),
+    "wrong-version": (553, "The version is not served here"),
 }
 """Status and title of each kind of problem; its `type` is urn:braggle:problem: and the name."""
 
@@ -65,6 +67,9 @@ class Problem(BaseModel):
     errors: list[FieldError] = Field(default_factory=list)
     request_id: str | None = None
 
+
+ErrorDocument = Callable[[Request, "ProblemError", Mapping[str, Any]], Response]
+"""Makes an answer of a problem, and of the problem document that it is elsewhere."""
 
 _OF_STATUS = {400: "unreadable-request", 404: "not-found", 405: "method-not-allowed"}
 
@@ -167,13 +172,21 @@ def about(field: str) -> Iterator[None]:
 
 
 def respond(request: Request, problem: ProblemError) -> Response:
-    """The problem as an answer."""
+    """The problem as an answer.
+
+    A part of the service that answers with documents of another standard puts what makes them
+    into the app's state, as `error_documents` by the path of that part.
+    """
     state = request.scope.get("state", {})
     body = document(problem, state.get("request_id"))
     opened = state.get("opened")
     if opened is not None:
         body = opened.without_paths(body)
     state["problem"] = problem.kind
+    others: Mapping[str, ErrorDocument] = getattr(request.app.state, "error_documents", {})
+    for place, answer in others.items():
+        if request.url.path.startswith(f"{place}/"):
+            return answer(request, problem, body)
     return Response(
         json.dumps(body, ensure_ascii=False),
         problem.status_code,

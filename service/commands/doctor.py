@@ -35,6 +35,7 @@ EXTRAS = {
     "train": "torch",
     "relax": "chgnet",
     "service": "fastapi",
+    "optimade": "optimade",
     "distributed": "lance-ray",
 }
 ROCK_SALT_D_ANGSTROM = 5.64 / 2

@@ -7,7 +7,17 @@ from pymatgen.core.composition import Composition
 from pymatgen.core.periodic_table import Element
 
 from data.errors import CrystalError
-from data.formula import atomic_mass, density_g_cm3, is_element, parse_formula, reduced_formula
+from data.formula import (
+    alphabetical_formula,
+    anonymous_formula,
+    atomic_mass,
+    density_g_cm3,
+    hill_formula,
+    is_element,
+    parse_formula,
+    reduced_formula,
+    whole_amounts,
+)
 from tests import crystals
 
 SYMBOLS = [element.symbol for element in Element if element.Z <= 103 and element.symbol != "D"]
@@ -43,10 +53,46 @@ def test_whole_amounts_reduce_as_pymatgen_has_them(composition: dict[str, int]) 
     assert parsed == pytest.approx({s: n / expected for s, n in composition.items()})
 
 
+@given(st.dictionaries(st.sampled_from(REACTIVE), st.integers(1, 40), min_size=2, max_size=5))
+def test_whole_formulas_are_pymatgens(composition: dict[str, int]) -> None:
+    expected = Composition(composition)
+    factor = expected.get_integer_formula_and_factor()[1]
+    numbers = whole_amounts(composition)
+    assert numbers == {s: round(n / factor) for s, n in composition.items()}
+    assert parse_formula(alphabetical_formula(numbers)) == numbers
+    letters = [symbol for symbol in anonymous_formula(numbers) if symbol.isalpha()]
+    assert letters == sorted(letters)
+    assert hill_formula(numbers) == Composition(numbers).hill_formula.replace(" ", "")
+
+
 @pytest.mark.parametrize("formula", ["PbSO4", "Al2O3", "NaCl", "MgSiO3", "H2O", "CaTiO3", "FeS2"])
 def test_elements_stand_in_pymatgens_order(formula: str) -> None:
     composition = Composition(formula)
     assert reduced_formula(composition.as_dict()) == composition.reduced_formula
+
+
+@pytest.mark.parametrize(
+    "composition, alphabetical, hill, anonymous",
+    [
+        ({"Pb": 4, "S": 4, "O": 16}, "O4PbS", "O4PbS", "A4BC"),
+        ({"H": 12, "C": 12, "Br": 2}, "BrC6H6", "C6H6Br", "A6B6C"),
+        ({"Fe": 3.8, "O": 4}, "Fe19O20", "Fe19O20", "A20B19"),
+        ({"Ti": 0.001, "O": 2}, "O200Ti", "O200Ti", "A200B"),
+        ({"Na": 4, "Cl": 4}, "ClNa", "ClNa", "AB"),
+    ],
+)
+def test_formulas_of_whole_numbers(
+    composition: dict[str, float], alphabetical: str, hill: str, anonymous: str
+) -> None:
+    numbers = whole_amounts(composition)
+    assert alphabetical_formula(numbers) == alphabetical
+    assert hill_formula(numbers) == hill
+    assert anonymous_formula(numbers) == anonymous
+
+
+def test_labels_of_many_elements_go_on_after_z() -> None:
+    formula = anonymous_formula({str(i): 1 for i in range(54)})
+    assert formula.endswith("YZAaBaCaDaEaFaGaHaIaJaKaLaMaNaOaPaQaRaSaTaUaVaWaXaYaZaAbBb")
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,10 @@ def no_sources() -> pa.Table:
     raise AssertionError("sources are read only when asked about")
 
 
+def no_structures() -> list[pa.RecordBatch]:
+    raise AssertionError("structures are read only when asked about")
+
+
 def passes(entry: dict[str, float], filters: Filters) -> bool:
     heavy = {element: amount for element, amount in entry.items() if element != "H"}
     foreign = sum(amount for element, amount in heavy.items() if element not in filters.elements)
@@ -61,14 +65,14 @@ def test_elements_are_as_in_a_plain_loop(
 ) -> None:
     filters = Filters(only, require, exclude)
     expected = [row for row, entry in enumerate(entries) if passes(entry, filters)]
-    assert Catalogue(facts(entries), no_sources).select(filters).tolist() == expected
+    assert Catalogue(facts(entries), no_sources, no_structures).select(filters).tolist() == expected
 
 
 def test_traces_and_hydrogen_do_not_count() -> None:
     gypsum = {"Ca": 1.0, "S": 1.0, "O": 6.0, "H": 4.0}
     traced = {"Pb": 0.98, "Fe": 0.02, "S": 1.0, "O": 4.0}
     mixed = {"Pb": 0.5, "Fe": 0.5, "S": 1.0, "O": 4.0}
-    catalogue = Catalogue(facts([gypsum, traced, mixed]), no_sources)
+    catalogue = Catalogue(facts([gypsum, traced, mixed]), no_sources, no_structures)
     assert catalogue.select(Filters("Ca,S,O")).tolist() == [0]
     assert catalogue.select(Filters("Pb S O")).tolist() == [1]
     assert catalogue.select(Filters(exclude=["H"])).tolist() == [1, 2]
@@ -78,7 +82,7 @@ def test_traces_and_hydrogen_do_not_count() -> None:
 
 def test_hydrogen_alone_passes_only_when_it_is_named() -> None:
     solid, titanium, hydride = {"H": 2.0}, {"Ti": 2.0}, {"Ti": 1.0, "H": 2.0}
-    catalogue = Catalogue(facts([solid, titanium, hydride]), no_sources)
+    catalogue = Catalogue(facts([solid, titanium, hydride]), no_sources, no_structures)
     assert catalogue.select(Filters("Ti")).tolist() == [1, 2]
     assert catalogue.select(Filters("Ti,H")).tolist() == [0, 1, 2]
     assert catalogue.select(Filters("D")).tolist() == [0]

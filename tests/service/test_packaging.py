@@ -44,6 +44,7 @@ def test_every_import_is_declared() -> None:
             *extras["relax"],
             *extras["ligands"],
             *extras["service"],
+            *extras["optimade"],
             *extras["dev"],
         ]
     )

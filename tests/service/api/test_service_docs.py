@@ -65,7 +65,9 @@ def folder(built: Path, rutile: Path, cifs: Path, tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[TestClient]:
-    settings = settings_for(folder / "library", folder, jobs_per_client=100, reload_every_s=0.2)
+    settings = settings_for(
+        folder / "library", folder, jobs_per_client=100, reload_every_s=0.2, search_timeout_s=600
+    )
     with serving(settings) as one:
         yield one
 
@@ -77,8 +79,12 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
     fields: dict[str, str] = {}
     files: list[tuple[str, tuple[str, bytes]]] = []
     headers: dict[str, str] = {}
+    asked: dict[str, str] = {}
     for word in words:
         match word:
+            case "-d" | "--data-urlencode":
+                name, _, value = next(words).partition("=")
+                asked[name] = value
             case "-F":
                 name, _, value = next(words).partition("=")
                 if value.startswith("@"):
@@ -93,7 +99,7 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
                 data, method = (folder / next(words).removeprefix("@")).read_bytes(), "POST"
             case "-X":
                 method = next(words)
-            case "-N":
+            case "-N" | "-G":
                 pass
             case "-o":
                 next(words)
@@ -103,7 +109,13 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
     for name, value in names.items():
         url = url.replace(name, value)
     answer: Response = client.request(
-        method, url, data=fields or None, files=files or None, headers=headers, content=data
+        method,
+        url,
+        params=asked or None,
+        data=fields or None,
+        files=files or None,
+        headers=headers,
+        content=data,
     )
     return answer
 
