@@ -100,7 +100,7 @@ class Client:
             return [self.search(one, **given) for one in patterns]
         job: Job[list[answers.Answer | answers.Failure]]
         job = self._job("POST", "/v1/search", form(patterns, given))
-        return job.wait(progress)
+        return job.wait(progress=progress)
 
     def pattern(
         self, pattern: File, **given: Unpack[options.PatternOptions]
@@ -134,11 +134,12 @@ class Client:
 
     def entries(self, **given: Unpack[options.PageOptions]) -> Iterator[answers.Entry]:
         """Entries that pass filters, of all pages, in the library's order."""
-        page = self.page(**given)
-        yield from page["entries"]
-        while page["next_cursor"] is not None:
-            page = self.page(**{**given, "cursor": page["next_cursor"]})
+        while True:
+            page = self.page(**given)
             yield from page["entries"]
+            if page["next_cursor"] is None:
+                return
+            given["cursor"] = page["next_cursor"]
 
     def page(self, **given: Unpack[options.PageOptions]) -> answers.EntriesPage:
         """One page of entries that pass filters, and how many there are on all of them."""

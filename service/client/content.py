@@ -83,13 +83,11 @@ def query(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options without those that are None; several names are joined by commas."""
-    return {
-        name: ",".join(value)
-        if isinstance(value, Iterable) and not isinstance(value, str)
-        else value
-        for name, value in options.items()
-        if value is not None
-    }
+
+    def one(value: Any) -> Any:  # noqa: ANN401 - of any type that an option has
+        return value if isinstance(value, str | int | float) else ",".join(value)
+
+    return {name: one(value) for name, value in options.items() if value is not None}
 
 
 def _text(value: str | float) -> str:

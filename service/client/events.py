@@ -24,8 +24,13 @@ class Event:
 
 
 def events_of(lines: Iterable[str]) -> Iterator[Event]:
-    """The whole events of a stream; what is cut off at its end is left out."""
-    kind, data, last_id, retry_s = "", [], "", None
+    """The whole events of a stream; what is cut off at its end is left out.
+
+    A comment, by which a server shows that it is still there, is an event of the kind `comment`.
+    """
+    kind, last_id = "", ""
+    data: list[str] = []
+    retry_s: float | None = None
     for line in lines:
         if not line:
             if data:
@@ -43,5 +48,7 @@ def events_of(lines: Iterable[str]) -> Iterator[Event]:
                 last_id = value
             case "retry" if value.isdecimal():
                 retry_s = int(value) / 1e3
-            case _:  # a comment, or a field that is to be passed over
+            case "":
+                yield Event("comment", value, last_id, retry_s)
+            case _:  # to be passed over
                 pass

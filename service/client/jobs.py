@@ -70,29 +70,30 @@ class Job(Generic[T]):
         Raises:
             ServiceError: the service cannot be reached again, or the job is there no more.
         """
-        last_id, retry_s = "", None
+        last_id = ""
+        pause: float | None = None
         tries = Tries(self._connection.patience_s)
         while True:
-            said = "the stream ended"
-            pause = retry_s
+            said = "the stream of events ended before the job"
             try:
                 headers = {"Last-Event-ID": last_id} if last_id else {}
                 with self._connection.lines(f"{self._place}/events", headers) as lines:
                     for event in events_of(lines):
                         tries = Tries(self._connection.patience_s)
-                        last_id, pause = event.id or last_id, event.retry_s
+                        last_id, pause = event.id or last_id, event.retry_s or pause
+                        if event.kind == "comment":
+                            continue
                         self.document = json.loads(event.data)
                         yield self.document
                         if event.kind == "end":
                             return
             except LostError as error:
                 said, pause = str(error), error.pause_s or pause
-            retry_s = pause
             if (wait := tries.pause_s(pause)) is None:
-                raise ServiceError(f"{self.id}: {said}; ask for the job again later")
+                raise ServiceError(f"job {self.id}: {said}; ask for it again later")
             time.sleep(wait)
 
-    def wait(self, progress: Progress | bool = False) -> T:
+    def wait(self, *, progress: Progress | bool = False) -> T:
         """Wait for the end; the result.
 
         Args:
@@ -131,7 +132,7 @@ class Job(Generic[T]):
 
 
 @contextmanager
-def _told(progress: Progress | bool) -> Iterator[Progress]:
+def _told(progress: Progress | bool) -> Iterator[Progress]:  # noqa: FBT001 - as of `wait`
     if progress is True:
         from service.terminal import progress_bar
 

@@ -1,7 +1,7 @@
 """What may be asked for, by the names of the service and of the command line.
 
-Sets of elements are texts such as "Pb,S,O", or collections of symbols. The service checks values and
-says what is wrong with them.
+Sets of elements are texts such as "Pb,S,O", or collections of symbols. The service checks
+values and says what is wrong with them.
 """
 
 from __future__ import annotations
