@@ -60,11 +60,11 @@ def server_of(tools: Tools) -> MCPServer[Any]:
         (tools.generate_structures, writes),
         (tools.job_status, writes),
     )
-    for tool, annotations in kinds:
+    for tool, hints in kinds:
         server.add_tool(
             _plain(tool),
             description=inspect.getdoc(tool),
-            annotations=annotations,
+            annotations=hints,
             structured_output=False,
         )
     return server

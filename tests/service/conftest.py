@@ -160,7 +160,9 @@ def built(cifs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-WANTED = {"Anglesite", "Barite", "Celestine", "Galena", "Fluorapatite", "Massicot", "Rutile"}
+WANTED = {
+    "Anglesite", "Barite", "Celestine", "Fluorapatite", "Fluorite", "Galena", "Massicot", "NAC", "Rutile",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,8 @@ def test_every_import_is_declared() -> None:
             *extras["relax"],
             *extras["ligands"],
             *extras["service"],
+            *extras["client"],
+            *extras["mcp"],
             *extras["dev"],
         ]
     )

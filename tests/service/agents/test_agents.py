@@ -54,6 +54,10 @@ def with_session(library: Path, log: Path, use: Callable[[ClientSession, Call], 
     anyio.run(run)
 
 
+def read(file: str) -> str:
+    return Path(file).read_text("utf-8")
+
+
 @pytest.fixture
 def pattern() -> str:
     return str(examples()["PbSO4"].path)
@@ -98,7 +102,7 @@ def test_an_agent_names_a_phase_and_proposes_structures(
         again = await call("search_pattern", pattern=file, wavelength="CoKa", phases=2)
         assert "Barite" in again["answer"]
         assert again["mixtures"]
-        text = Path(file).read_text("utf-8")
+        text = read(file)
         assert (await call("search_pattern", pattern=text, wavelength="CoKa"))["verdict"] == "match"
 
         job = (
@@ -111,8 +115,9 @@ def test_an_agent_names_a_phase_and_proposes_structures(
         assert status["state"] in {"queued", "running", "succeeded"}
         heard: list[float] = []
 
-        async def hear(done: float, _total: float | None, _stage: str | None) -> None:
-            heard.append(done)
+        async def hear(progress: float, total: float | None, message: str | None) -> None:
+            assert (total is None) == (message == "")
+            heard.append(progress)
 
         while status["state"] in {"queued", "running"}:
             await session.call_tool("job_status", {"job": job}, progress_callback=hear)
@@ -120,7 +125,7 @@ def test_an_agent_names_a_phase_and_proposes_structures(
         assert status["state"] == "succeeded", status
         first = status["proposals"][0]
         assert first["space_group"].replace(" ", "") == "Pnma"
-        assert Path(first["file"]).read_text("utf-8").startswith("data_")
+        assert read(first["file"]).startswith("data_")
         assert heard
 
         second = (await call("generate_structures", pattern=pattern, formula="PbSO4", samples=20))[
@@ -133,7 +138,7 @@ def test_an_agent_names_a_phase_and_proposes_structures(
 
         # What a caller gets wrong is one line with a remedy.
         (tmp_path / "bad.xy").write_text("no pattern at all")
-        for name, arguments, said in [
+        mistakes: list[tuple[str, dict[str, Any], str]] = [
             ("search_pattern", {"pattern": str(tmp_path / "bad.xy")}, "bad.xy: "),
             ("search_pattern", {"pattern": "missing.xy"}, "missing.xy: no such file; check"),
             ("search_pattern", {"pattern": pattern, "elements": "Xx"}, "give symbols such as"),
@@ -144,7 +149,8 @@ def test_an_agent_names_a_phase_and_proposes_structures(
             ("simulate_pattern", {"crystal": barite, "save_to": file}, "is there already"),
             ("generate_structures", {"pattern": pattern, "formula": "?"}, "?"),
             ("job_status", {"job": "none"}, "there is no such job"),
-        ]:
+        ]
+        for name, arguments, said in mistakes:
             line = await call(name, fails=True, **arguments)
             assert said in line
             assert "\n" not in line
