@@ -161,7 +161,8 @@ def built(cifs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 WANTED = {
-    "Anglesite", "Barite", "Celestine", "Fluorapatite", "Fluorite", "Galena", "Massicot", "NAC", "Rutile",
+    "Anglesite", "Barite", "Celestine", "Fluorapatite", "Fluorite", "Galena", "Massicot", "NAC",
+    "Rutile",
 }  # fmt: skip
 
 

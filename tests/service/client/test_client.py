@@ -24,7 +24,8 @@ from tests import crystals
 from tests.service.api.conftest import HERE, serving, settings_for
 from tests.service.api.server import wait_for
 
-OPENAPI = json.loads((Path(__file__).parents[3] / "docs/openapi.json").read_text("utf-8"))
+DOCS = Path(__file__).parents[3] / "docs"
+OPENAPI = json.loads((DOCS / "openapi.json").read_text("utf-8"))
 ROUTES = {
     (method.upper(), place)
     for place, methods in OPENAPI["paths"].items()
@@ -190,6 +191,30 @@ def test_arrays_are_a_pattern(client: Client, rutile: Path) -> None:
     assert client.search_all([]) == []
     with pytest.raises(ValueError, match="counts: holds what is no number"):
         client.search(Arrays(np.array([1.0, np.nan]), two_theta_deg=[1, 2]))
+
+
+def test_the_examples_of_the_guide_run(
+    transport: Recorded,
+    built: Path,
+    rutile: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BRAGGLE_LIBRARY", str(built))
+    monkeypatch.setattr("service.client.Client", lambda _url: Client(HERE, transport=transport))
+    shutil.copy(rutile, tmp_path / "sample.xy")
+    text = (DOCS / "python.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for block in blocks:
+        exec(compile(block, "python.md", "exec"), {})  # noqa: S102 - the guide's own
+    said = capsys.readouterr().out
+    assert len(blocks) == 5
+    assert "['rutile'] TiO2" in said
+    assert "data_01-SnO2" in said
+    assert "bad-value ['elements'] give symbols such as Pb,S,O" in said
+    assert said.endswith("match TiO2\n")
 
 
 def test_a_problem_says_which_field_it_is_about(client: Client, rutile: Path) -> None:
