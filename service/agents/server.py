@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
-from mcp_types import ToolAnnotations
+from mcp.types import ToolAnnotations
 
 from data.errors import BraggleError
 from service.agents.tools import Tools

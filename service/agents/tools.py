@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import threading
@@ -10,7 +11,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any, TypeVar
 
-import anyio
 from mcp.server.mcpserver import Context
 from pydantic import BaseModel, Field
 
@@ -276,7 +276,7 @@ class Tools:
             if now.has_ended or monotonic() > until:
                 break
             await ctx.report_progress(now.done, now.total, now.stage)
-            await anyio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S)
         said: Document = {"job": now.id, "state": now.state}
         if not now.has_ended:
             said["progress"] = {"done": now.done, "of": now.total, "stage": now.stage}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -9,10 +10,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 from mcp import ClientSession, StdioServerParameters, stdio_client
-from mcp_types import TextContent
+from mcp.types import TextContent
 
 from data.bundled import examples
 from tests.service.api.server import LONG_S
@@ -51,7 +51,7 @@ def with_session(library: Path, log: Path, use: Callable[[ClientSession, Call], 
 
                 await use(session, call)
 
-    anyio.run(run)
+    asyncio.run(run())
 
 
 def read(file: str) -> str:
