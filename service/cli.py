@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from service.commands import (
+    agents,
     bench,
     demo,
     doctor,
@@ -55,6 +56,7 @@ app.command()(search.search)
 app.command()(similar.similar)
 app.command()(generate.generate)
 app.command()(serve.serve)
+app.command()(agents.mcp)
 app.add_typer(keys.app)
 app.add_typer(train.app)
 app.add_typer(bench.app)

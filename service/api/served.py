@@ -94,11 +94,14 @@ class Served:
         """
         while True:
             await asyncio.sleep(every_s)
-            stamp = self._stamp()
-            if stamp == self._seen:
-                continue
+            await asyncio.to_thread(self.look)
+
+    def look(self) -> None:
+        """Take up what was published since the last look."""
+        stamp = self._stamp()
+        if stamp != self._seen:
             self._seen = stamp
-            await asyncio.to_thread(self.reload)
+            self.reload()
 
     def reload(self) -> None:
         """Take up what is published now, once it is read; requests that run keep theirs."""

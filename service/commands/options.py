@@ -63,6 +63,23 @@ def report_error(error: Exception, *, where: str = "") -> None:
         complain(f"{place}unexpected {type(error).__name__}: {error}{hint}")
 
 
+def extra_needed(extra: str, *modules: str) -> None:
+    """Say what brings modules where they are missing.
+
+    Raises:
+        MissingExtraError: one of them is missing.
+    """
+    from importlib.util import find_spec
+
+    from data.errors import MissingExtraError
+
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        raise MissingExtraError(
+            f"this needs {', '.join(missing)}, not installed; pip install 'braggle[{extra}]'"
+        )
+
+
 def torch_needed() -> None:
     """Say what brings torch where it is missing.
 

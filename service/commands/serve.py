@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.commands.options import LibraryName, verb
+from service.commands.options import LibraryName, extra_needed, verb
 from service.terminal import say
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def serve(
     """Serve a library over HTTP; BRAGGLE_SERVE_... sets limits."""
     if without_keys and ask_for_keys:
         raise typer.BadParameter("--keys and --without-keys: choose one")
-    _need_service()
+    extra_needed("service", "fastapi", "uvicorn", "python_multipart", "prometheus_client")
     from service.settings import Settings
 
     settings = Settings.load()
@@ -79,21 +79,3 @@ def _no_keys(host: str) -> Exception:
         f"{host}: the service asks for keys and there are none; make one with `braggle keys add "
         "NAME`, or say --without-keys"
     )
-
-
-def _need_service() -> None:
-    """Say what brings the service where it is missing.
-
-    Raises:
-        MissingExtraError: it is missing.
-    """
-    from importlib.util import find_spec
-
-    from data.errors import MissingExtraError
-
-    needed = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
-    missing = [name for name in needed if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"this needs {', '.join(missing)}, not installed; pip install 'braggle[service]'"
-        )

@@ -8,11 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner, Result
 
+from data.bundled import bundled_records
 from data.cif import write_cif
 from data.pattern import Pattern
 from data.profile import simulate_pattern
 from data.radiation import CU_KA
 from data.record import Source
+from indexer import Library
 from search.result import Fit, Hit, LookupResult, Overlay, Verdict
 from service.cli import app
 from tests import crystals
@@ -155,6 +157,21 @@ def built(cifs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("libraries") / "built"
     result = CliRunner().invoke(app, ["library", "build", str(cifs), "--into", str(path)])
     assert result.exit_code == 0, result.output
+    return path
+
+
+WANTED = {
+    "Anglesite", "Barite", "Celestine", "Fluorapatite", "Fluorite", "Galena", "Massicot", "NAC",
+    "Rutile",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def minerals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of some bundled crystals, those of measured patterns and their like among them."""
+    path = tmp_path_factory.mktemp("libraries") / "minerals"
+    kept = [one for one in bundled_records() if WANTED & set(one.names)]
+    Library.build(kept, path, workers=1)
     return path
 
 

@@ -45,6 +45,8 @@ def test_every_import_is_declared() -> None:
             *extras["ligands"],
             *extras["service"],
             *extras["optimade"],
+            *extras["client"],
+            *extras["mcp"],
             *extras["dev"],
         ]
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 from starlette.types import Message
 
 from service.api.guard import SECURITY_HEADERS
@@ -277,7 +277,7 @@ def test_pages_of_other_sites_may_not_send_forms(client: TestClient, rutile: Pat
 def test_request_ids_are_kept_when_sane(client: TestClient) -> None:
     assert client.get("/healthz", headers={"x-request-id": "a-1"}).headers["X-Request-ID"] == "a-1"
     for insane in ("a b", "<script>", "x" * 65, "ä".encode().decode("latin-1")):
-        headers = {"x-request-id": insane.encode("latin-1")}
+        headers = {b"x-request-id": insane.encode("latin-1")}
         kept = client.get("/healthz", headers=headers).headers["X-Request-ID"]
         assert kept != insane
         assert len(kept) == 32

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from data.bundled import bundled_records, examples
-from indexer import Library
+from data.bundled import examples
 from tests.service.api.server import LONG_S, running
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -18,22 +17,11 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium on this machine")
 
-WANTED = {"Anglesite", "Barite", "Celestine", "Galena", "Fluorapatite", "Massicot", "Rutile"}
-
 
 @pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Some of the bundled crystals, those of the example and their like among them."""
-    path = tmp_path_factory.mktemp("libraries") / "minerals"
-    kept = [one for one in bundled_records() if WANTED & set(one.names)]
-    Library.build(kept, path, workers=1)
-    return path
-
-
-@pytest.fixture(scope="module")
-def url(library: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(minerals: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("browser")
-    with running(library, folder, search_timeout_s=LONG_S) as server:
+    with running(minerals, folder, search_timeout_s=LONG_S) as server:
         yield str(server.client.base_url).rstrip("/")
 
 

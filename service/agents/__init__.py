@@ -1,0 +1,1 @@
+"""Tools for agents: the library by the Model Context Protocol."""

@@ -1,0 +1,159 @@
+"""The tools as an agent's host calls them: `braggle mcp` in a process of its own, over stdio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp.types import TextContent
+
+from data.bundled import examples
+from tests.service.api.server import LONG_S
+
+ROOT = Path(__file__).parents[3]
+MOST_CHARACTERS = 6_000
+"""Of any answer: an agent's patience is short."""
+
+Call = Callable[..., Awaitable[Any]]
+
+
+def with_session(library: Path, log: Path, use: Callable[[ClientSession, Call], Any]) -> None:
+    """Start the server as a host does, and use it."""
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "service", "mcp"],
+        env={**os.environ, "BRAGGLE_LIBRARY": str(library)},
+        cwd=ROOT,
+    )
+
+    async def run() -> None:
+        with log.open("w") as errors:
+            async with (
+                stdio_client(server, errlog=errors) as (read, write),
+                ClientSession(read, write, read_timeout_seconds=LONG_S) as session,
+            ):
+                await session.initialize()
+
+                async def call(name: str, *, fails: bool = False, **arguments: Any) -> Any:
+                    result = await session.call_tool(name, arguments)
+                    (content,) = result.content
+                    assert isinstance(content, TextContent)
+                    assert result.is_error is fails, content.text
+                    assert len(content.text) < MOST_CHARACTERS
+                    return content.text if fails else json.loads(content.text)
+
+                await use(session, call)
+
+    asyncio.run(run())
+
+
+def read(file: str) -> str:
+    return Path(file).read_text("utf-8")
+
+
+@pytest.fixture
+def pattern() -> str:
+    return str(examples()["PbSO4"].path)
+
+
+def test_an_agent_names_a_phase_and_proposes_structures(
+    minerals: Path, pattern: str, tmp_path: Path
+) -> None:
+    async def use(session: ClientSession, call: Call) -> None:
+        tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+        assert set(tools) == {
+            "search_pattern", "similar_crystals", "get_entry", "simulate_pattern",
+            "generate_structures", "job_status",
+        }  # fmt: skip
+        for tool in tools.values():
+            assert len(tool.description or "") < 600
+            assert all("ctx" not in name for name in tool.input_schema["properties"])
+
+        found = await call("search_pattern", pattern=pattern, elements="Pb,S,O", top=3)
+        assert found["verdict"] == "match"
+        assert "Anglesite" in found["answer"]
+        assert any("assumed" in one for one in found["warnings"])
+        best = found["hits"][0]
+        assert (best["phase"], best["formula"]) == ("Anglesite", "PbSO4")
+
+        details = await call("get_entry", entry=best["id"], with_cif=True)
+        assert details["cif"].startswith("data_PbSO4")
+        assert details["sources"]
+        several = await call("get_entry", entry="barite")
+        assert several["found"] > 1
+        assert {one["phase"] for one in several["entries"]} >= {"Barite"}
+
+        alike = await call("similar_crystals", crystal=details["cif"], top=20)
+        assert alike["entries"][0]["same_crystal"]
+        assert "BaSO4" in {one["formula"] for one in alike["entries"]}
+
+        file = str(tmp_path / "made" / "barite.xy")
+        barite = several["entries"][0]["id"]
+        made = await call("simulate_pattern", crystal=barite, wavelength="CoKa", save_to=file)
+        assert max(one["relative_intensity"] for one in made["strongest_lines"]) == 100
+        assert made["file"] == file
+        again = await call("search_pattern", pattern=file, wavelength="CoKa", phases=2)
+        assert "Barite" in again["answer"]
+        assert again["mixtures"]
+        text = read(file)
+        assert (await call("search_pattern", pattern=text, wavelength="CoKa"))["verdict"] == "match"
+
+        job = (
+            await call(
+                "generate_structures", pattern=pattern, formula="PbSO4", without="PbSO4",
+                engines="substitution", samples=3,
+            )
+        )["job"]  # fmt: skip
+        status = await call("job_status", job=job, wait_s=0)
+        assert status["state"] in {"queued", "running", "succeeded"}
+        heard: list[float] = []
+
+        async def hear(progress: float, total: float | None, message: str | None) -> None:
+            assert (total is None) == (message == "")
+            heard.append(progress)
+
+        while status["state"] in {"queued", "running"}:
+            await session.call_tool("job_status", {"job": job}, progress_callback=hear)
+            status = await call("job_status", job=job, save_to=str(tmp_path / "proposals"))
+        assert status["state"] == "succeeded", status
+        first = status["proposals"][0]
+        assert first["space_group"].replace(" ", "") == "Pnma"
+        assert read(first["file"]).startswith("data_")
+        assert heard
+
+        second = (await call("generate_structures", pattern=pattern, formula="PbSO4", samples=20))[
+            "job"
+        ]
+        await call("job_status", job=second, wait_s=0, cancel=True)
+        while (stopped := await call("job_status", job=second))["state"] == "running":
+            pass
+        assert stopped["state"] == "cancelled"
+
+        # What a caller gets wrong is one line with a remedy.
+        (tmp_path / "bad.xy").write_text("no pattern at all")
+        mistakes: list[tuple[str, dict[str, Any], str]] = [
+            ("search_pattern", {"pattern": str(tmp_path / "bad.xy")}, "bad.xy: "),
+            ("search_pattern", {"pattern": "missing.xy"}, "missing.xy: no such file; check"),
+            ("search_pattern", {"pattern": pattern, "elements": "Xx"}, "give symbols such as"),
+            ("search_pattern", {"pattern": pattern, "phases": 7}, "phases: 7 is not understood"),
+            ("get_entry", {"entry": "unobtainium"}, "try another spelling"),
+            ("similar_crystals", {"crystal": "0" * 20}, "no entry has the id"),
+            ("similar_crystals", {"crystal": "missing.cif"}, "give the path of a CIF"),
+            ("simulate_pattern", {"crystal": barite, "save_to": file}, "is there already"),
+            ("generate_structures", {"pattern": pattern, "formula": "?"}, "?"),
+            ("job_status", {"job": "none"}, "there is no such job"),
+        ]
+        for name, arguments, said in mistakes:
+            line = await call(name, fails=True, **arguments)
+            assert said in line
+            assert "\n" not in line
+
+    with_session(minerals, tmp_path / "log", use)
+    assert "Traceback" not in (tmp_path / "log").read_text("utf-8")
