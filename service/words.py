@@ -25,6 +25,9 @@ _FORMULA = re.compile(r"(?=.*\d)(?:[A-Z][a-z]?[\d.]*|\)[\d.]*|[(\s])+")
 CLOSE = 0.2
 """A second hit at least this share as probable as the first is a rival."""
 
+SURE = 0.6
+"""A match that is less certain is worth a look, and said so."""
+
 
 class Named(Protocol):
     """A hit, or an entry of a library."""
@@ -66,7 +69,12 @@ def verdict_template(result: LookupResult) -> str:
             "Nothing in the library fits this pattern well enough to be named. "
             f"The nearest entry is {{phase}}, with a confidence of {confidence}."
         )
-    if result.verdict == "match":
+    if result.verdict == "match" and best.confidence < SURE:
+        sentence = (
+            f"The pattern is most likely that of {{phase}}, with a confidence of {confidence}; "
+            "look at the difference curve before you rely on it."
+        )
+    elif result.verdict == "match":
         sentence = f"The pattern is that of {{phase}}, with a confidence of {confidence}."
     elif len(result.hits) > 1 and result.hits[1].confidence >= CLOSE * best.confidence:
         sentence = (

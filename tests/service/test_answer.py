@@ -72,6 +72,9 @@ def test_a_formula_is_no_name(
 def test_the_verdict_is_put_in_words(make_result: MakeResult) -> None:
     result = make_result()
     assert verdict_sentence(result).startswith("The pattern is that of Anglesite (PbSO4, P n m a)")
+    barely = replace(result, hits=(replace(result.hits[0], confidence=0.4),))
+    assert verdict_sentence(barely).startswith("The pattern is most likely that of Anglesite")
+    assert "40 %; look at the difference curve" in verdict_sentence(barely)
     rivals = make_result(verdict="ambiguous")
     assert verdict_sentence(rivals).startswith("Several entries fit about equally well.")
     alone = replace(rivals, hits=rivals.hits[:1])
