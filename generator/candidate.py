@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Protocol
 
 from data.crystal import Crystal
+from data.formula import is_whole, whole_amounts
 from data.preparation import Prepared
 
 Cell = tuple[float, float, float, float, float, float]
@@ -22,12 +23,13 @@ class Task:
 
     Attributes:
         prepared: the pattern.
-        composition: atoms of each element in a formula unit.
+        composition: atoms of each element in a formula unit, which is made the smallest one.
         most_atoms: of the primitive cell, that candidates may have.
         deadline: of `time.monotonic`, after which nothing new is begun.
         cell: a, b, c in Å and α, β, γ in degrees of the conventional cell, where they are known.
         space_group: 1 to 230, where it is known.
-        formula_units: of the conventional cell, where they are known.
+        formula_units: of the conventional cell, where they are known; with the composition they
+            are made those of the smallest formula.
         ligands: atoms of each element in one of each molecule that is known to be there.
         templates: that the network is shown, the nearest; without any, it draws from noise alone.
     """
@@ -41,6 +43,15 @@ class Task:
     formula_units: int | None = None
     ligands: tuple[Mapping[str, float], ...] = ()
     templates: int = 4
+
+    def __post_init__(self) -> None:
+        if not is_whole(self.composition):
+            return
+        whole = {symbol: float(n) for symbol, n in whole_amounts(self.composition).items()}
+        units = sum(self.composition.values()) / sum(whole.values())
+        object.__setattr__(self, "composition", whole)
+        if self.formula_units is not None:
+            object.__setattr__(self, "formula_units", round(self.formula_units * units))
 
     @property
     def is_late(self) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
-from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.crystal import Crystal
+from data.formula import is_whole, whole_amounts
 from generator.candidate import KNOWN, Candidate, Task
 from generator.cell_fit import CellFits, fit_cells
 from generator.direct.assignment import assignments
@@ -86,9 +85,9 @@ class DirectEngine:
 
     def propose(self, task: Task, count: int) -> list[Candidate]:
         """Candidates, best first; see `Proposer`."""
-        formula = whole_formula(task.composition)
-        if formula is None or len(task.prepared.peaks) < LEAST_PEAKS:
+        if not is_whole(task.composition) or len(task.prepared.peaks) < LEAST_PEAKS:
             return []
+        formula = whole_amounts(task.composition)
         chemistry = Chemistry.of(formula)
         curve = Curve.of(task.prepared)
         volume = self.pool.volumes(self.without).volume(formula)
@@ -137,16 +136,6 @@ def cells_of(lattice: _FLOAT) -> list[Cell]:
     centrings = next((one.centrings for one in SYSTEMS if one.name == system), (0,))
     standard = np.asarray(np.linalg.cholesky(metric), dtype=np.float64)
     return [Cell(system, centring, standard, 0.0) for centring in centrings]
-
-
-def whole_formula(composition: Mapping[str, float]) -> dict[str, int] | None:
-    """Atoms of each element in the smallest whole formula; None where amounts are not whole."""
-    amounts = {symbol: round(amount) for symbol, amount in composition.items()}
-    exact = all(abs(composition[symbol] - amounts[symbol]) < 1e-3 for symbol in amounts)
-    if not amounts or not exact or min(amounts.values()) < 1:
-        return None
-    common = reduce(gcd, amounts.values())
-    return {symbol: amount // common for symbol, amount in amounts.items()}
 
 
 def ways_of(

@@ -18,7 +18,7 @@ from data.radiation import CU_KA
 from data.record import Record, Source
 from generator.candidate import Task
 from generator.chemistry import AtomicVolumes
-from generator.direct.engine import DirectEngine, cells_of, whole_formula
+from generator.direct.engine import DirectEngine, cells_of
 from generator.direct.hypotheses import refined, settings
 from generator.direct.indexing import Marks, index_peaks, index_triclinic, shortest
 from generator.matching import rms_distance
@@ -159,9 +159,3 @@ def test_a_known_cell_is_of_the_system_that_its_axes_have() -> None:
     systems = [cells_of(KNOWN[name].lattice)[0].system for name in ("rutile", "calcite", "olivine")]
     assert systems == ["tetragonal", "hexagonal", "orthorhombic"]
     assert cells_of(KNOWN["baddeleyite"].lattice)[0].system == "monoclinic"
-
-
-def test_whole_formulas() -> None:
-    assert whole_formula({"Ti": 4.0, "O": 8.0}) == {"Ti": 1, "O": 2}
-    assert whole_formula({"Fe": 0.95, "O": 1.0}) is None
-    assert whole_formula({}) is None
