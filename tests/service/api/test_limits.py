@@ -8,12 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.api.clients import REMEMBERED, Rates, address_of
+from service.api.clients import REMEMBERED, Clients, Rates, address_of
+from service.api.guard import WATCHING, Guard
 from service.api.metrics import Metrics
 from service.api.problems import ProblemError
 from service.api.served import Searches
+from service.settings import ServeSettings
 from tests.service.api.conftest import serving, settings_for
 
 
@@ -123,6 +126,35 @@ def test_a_search_that_does_not_end_is_not_waited_for_and_keeps_its_place() -> N
     asyncio.run(ask())
     release.set()
     searches.close()
+
+
+def test_a_search_whose_turn_would_come_too_late_is_refused_at_once() -> None:
+    release = threading.Event()
+    searches = Searches(1, 50, timeout_s=60, metrics=Metrics())
+    searches._usual_s = 45.0
+
+    async def ask() -> None:
+        running = [asyncio.create_task(searches.run(blocked(release))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(ProblemError, match="2 look-ups run or wait") as refused:
+            await searches.run(blocked(release))
+        assert refused.value.headers == {"Retry-After": "45"}
+        release.set()
+        assert await asyncio.gather(*running) == ["done", "done"]
+
+    asyncio.run(ask())
+    searches.close()
+    assert searches._usual_s < 45
+
+
+def test_those_who_watch_are_answered_when_there_is_no_room() -> None:
+    guard = Guard(FastAPI(), ServeSettings(), Clients(None), ())
+    guard._now = ServeSettings().requests_at_once + 1
+    scope = {"headers": [], "method": "GET", "client": None, "state": {}}
+    for path in WATCHING:
+        guard._check({**scope, "path": path})
+    with pytest.raises(ProblemError, match="128 requests are being answered"):
+        guard._check({**scope, "path": "/v1/library"})
 
 
 def test_metrics_count_requests_and_stages(client: TestClient, rutile: Path) -> None:
