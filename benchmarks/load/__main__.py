@@ -72,13 +72,12 @@ def main() -> None:
         shutil.copytree(given.library, library)
         result = provenance(Library.open(library))
         with _serving(library, Path(folder)) as (server, url):
-            made = count()
-            result["stages"] = [
-                _stage(server, url, library, Path(folder), clients, seconds, made)
-                for clients, seconds in zip(given.clients, given.seconds, strict=True)
-            ]
-            result["problems"] = _problems(url)
-    given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            made, result["stages"] = count(), []
+            for clients, seconds in zip(given.clients, given.seconds, strict=True):
+                stage = _stage(server, url, library, Path(folder), clients, seconds, made)
+                result["stages"].append(stage)
+                result["problems"] = _problems(url)
+                given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager
