@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 MEMORY_GB = 3.0
 """A service of the bundled library with a job beside it; measured in benchmarks/load.json."""
 
-NEEDED = {"fastapi", "uvicorn", "python_multipart", "prometheus_client"}
+NEEDED = frozenset({"fastapi", "uvicorn", "python_multipart", "prometheus_client"})
+"""Modules of the extra `service`."""
 
 
 @dataclass(frozen=True)

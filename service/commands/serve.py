@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.checks import NEEDED
 from service.commands.options import LibraryName, verb
 from service.terminal import say
 
@@ -110,8 +111,7 @@ def _need_service() -> None:
 
     from data.errors import MissingExtraError
 
-    needed = ("fastapi", "uvicorn", "python_multipart", "prometheus_client")
-    missing = [name for name in needed if find_spec(name) is None]
+    missing = sorted(name for name in NEEDED if find_spec(name) is None)
     if missing:
         raise MissingExtraError(
             f"this needs {', '.join(missing)}, not installed; pip install 'braggle[service]'"

@@ -1,4 +1,4 @@
-"""What docs/service.md says is so: commands work, tables are whole, the schema is current."""
+"""What the pages on the service say is so: commands work, tables are whole, the schema is current."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.service.api.conftest import serving, settings_for
 from tests.service.api.server import wait_for
 
 DOCS = Path(__file__).parents[3] / "docs"
-TEXT = (DOCS / "service.md").read_text("utf-8")
+TEXT = "".join((DOCS / name).read_text("utf-8") for name in ("service.md", "administrators.md"))
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()
 ]
