@@ -1,4 +1,4 @@
-"""What the pages on the service say is so: commands work, tables are whole, the schema is current."""
+"""What the pages on the service say is so: commands, tables, the description for programs."""
 
 from __future__ import annotations
 
