@@ -81,12 +81,9 @@ def test_answers_about_an_entry_are_as_described(operation: Any, small: TestClie
 def check(case: Any, client: TestClient) -> int:
     """Send it, and look at the answer; its status."""
     said = case.as_transport_kwargs(base_url=HERE)
-    request = requests.Request(**said).prepare()
+    request: Any = requests.Request(**said).prepare()
     answer: Response = client.request(
-        request.method or "GET",
-        request.url or HERE,
-        headers=dict(request.headers),
-        content=request.body,
+        request.method, request.url, headers=dict(request.headers), content=request.body
     )
     case.validate_response(answer, checks=CHECKS)
     return answer.status_code
