@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from starlette.types import Message
 
 from service.api.guard import SECURITY_HEADERS
@@ -25,7 +24,7 @@ AXIS = np.linspace(10, 80, 200).tolist()
 COUNTS = [100.0] * 200
 
 
-def problem(answer: Response, status: int, kind: str) -> dict[str, Any]:
+def problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     said: dict[str, Any] = answer.json()
@@ -309,7 +308,7 @@ def test_pages_of_other_sites_may_not_send_forms(client: TestClient, rutile: Pat
 def test_request_ids_are_kept_when_sane(client: TestClient) -> None:
     assert client.get("/healthz", headers={"x-request-id": "a-1"}).headers["X-Request-ID"] == "a-1"
     for insane in ("a b", "<script>", "x" * 65, "ä".encode().decode("latin-1")):
-        headers = {"x-request-id": insane.encode("latin-1")}
+        headers = {b"x-request-id": insane.encode("latin-1")}
         kept = client.get("/healthz", headers=headers).headers["X-Request-ID"]
         assert kept != insane
         assert len(kept) == 32

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -155,7 +156,7 @@ def test_a_search_whose_turn_would_come_too_late_is_refused_at_once() -> None:
 def test_those_who_watch_are_answered_when_there_is_no_room() -> None:
     guard = Guard(FastAPI(), ServeSettings(), Clients(None), ())
     guard._now = ServeSettings().requests_at_once + 1
-    scope = {"headers": [], "method": "GET", "client": None, "state": {}}
+    scope: dict[str, Any] = {"headers": [], "method": "GET", "client": None, "state": {}}
     for path in WATCHING:
         guard._check({**scope, "path": path})
     with pytest.raises(ProblemError, match="128 requests are being answered"):

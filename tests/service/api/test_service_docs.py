@@ -8,10 +8,10 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from data.reading import read_pattern
 from service.api.openapi import description
@@ -70,7 +70,7 @@ def client(folder: Path) -> Iterator[TestClient]:
         yield one
 
 
-def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> Response:
+def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> Any:
     """What a command of the guide answers; only what the guide uses of curl is understood."""
     words = iter(shlex.split(line)[1:])
     method, url, data = "GET", "", None
@@ -102,10 +102,9 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
                 url = word.removeprefix(BASE)
     for name, value in names.items():
         url = url.replace(name, value)
-    answer: Response = client.request(
+    return client.request(
         method, url, data=fields or None, files=files or None, headers=headers, content=data
     )
-    return answer
 
 
 def test_the_commands_of_the_guide_work(client: TestClient, folder: Path) -> None:
