@@ -73,10 +73,13 @@ def main() -> None:
         result = provenance(Library.open(library))
         with _serving(library, Path(folder)) as (server, url):
             made, result["stages"] = count(), []
+            before = _problems(url)  # while it was not ready
             for clients, seconds in zip(given.clients, given.seconds, strict=True):
                 stage = _stage(server, url, library, Path(folder), clients, seconds, made)
                 result["stages"].append(stage)
-                result["problems"] = _problems(url)
+                result["problems"] = {
+                    kind: number - before.get(kind, 0) for kind, number in _problems(url).items()
+                }
                 given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
@@ -234,9 +237,10 @@ def _job(client: httpx.Client, number: int) -> str:
             break
         time.sleep(float(answer.headers["Retry-After"]))
     while True:
-        job = client.get(answer.headers["Location"])
-        if job.is_success and job.json()["ended_at"] is not None:
-            return str(job.json()["state"])
+        with suppress(httpx.TransportError):  # a connection that was idle may be closed meanwhile
+            job = client.get(answer.headers["Location"])
+            if job.is_success and job.json()["ended_at"] is not None:
+                return str(job.json()["state"])
         time.sleep(1.0)
 
 
