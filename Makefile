@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format typecheck bench docs
+.PHONY: demo test lint format typecheck bench docs load image-check
 
 demo: $(STAMP)
 	$(BIN)/braggle demo
@@ -26,6 +26,19 @@ typecheck: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/braggle bench speed
+
+# Minutes under load, over the bundled library; writes benchmarks/load.json.
+load: $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[load]'
+	test -d demo/library || $(BIN)/braggle demo
+	$(BIN)/python -m benchmarks.load demo/library
+
+# What the image does, in a new environment: installs, and looks whether all is there. It fetches
+# everything anew, so it is no part of `.ci/run`.
+image-check:
+	rm -rf build/image
+	.ci/install $(CURDIR)/build/image
+	cd build && image/bin/braggle doctor
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

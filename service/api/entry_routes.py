@@ -32,9 +32,14 @@ router = APIRouter(prefix="/v1", tags=["library"])
 
 Read = Annotated[Client, Depends(needs("read"))]
 EntryId = Annotated[str, Path(pattern="^[0-9a-f]{20}$", description="20 hexadecimal digits")]
-CIF_TYPE = "chemical/x-cif"
 MOST_DRAWN = 1500
 """Atoms of a cell that is drawn."""
+
+
+class CifResponse(Response):
+    """A CIF."""
+
+    media_type = "chemical/x-cif"
 
 
 @router.get("/entries")
@@ -46,12 +51,11 @@ async def entries(
     return Document(await run_in_threadpool(_page, opened, page))
 
 
-@router.get("/entries/{entry_id}.cif", response_class=PlainTextResponse)
+@router.get("/entries/{entry_id}.cif", response_class=CifResponse)
 async def entry_cif(request: Request, entry_id: EntryId, _client: Read) -> Response:
     """One entry as a CIF."""
     entry = await run_in_threadpool(_entry, opened_for(request), entry_id)
-    text = write_cif(entry.crystal, name=f"{entry.formula}-{entry.id}")
-    return Response(text, media_type=CIF_TYPE)
+    return CifResponse(write_cif(entry.crystal, name=f"{entry.formula}-{entry.id}"))
 
 
 @router.get("/entries/{entry_id}.xy", response_class=PlainTextResponse)

@@ -23,6 +23,8 @@ from service.settings import ServeSettings
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+WATCHING = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Answered however many requests there are, so that nobody restarts a service that is busy."""
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -164,7 +166,7 @@ class Guard:
                 "not-allowed",
                 f"Origin: {origin!r} is another site; send the request from a page of this one",
             )
-        if self._now > self._settings.requests_at_once:
+        if self._now > self._settings.requests_at_once and scope["path"] not in WATCHING:
             raise ProblemError(
                 "busy",
                 f"{self._settings.requests_at_once} requests are being answered; try again soon",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from service.api.clients import Client, needs
 from service.api.problems import ProblemError
@@ -33,7 +33,7 @@ async def readyz(request: Request) -> Response:
     return Document({"status": "ready"})
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(
     request: Request, _client: Annotated[Client, Depends(needs("admin"))]
 ) -> Response:

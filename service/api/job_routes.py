@@ -99,7 +99,11 @@ async def events(
         now = await run_in_threadpool(services.jobs.get, job.id)
 
 
-@router.delete("/jobs/{job_id}", status_code=202)
+@router.delete(
+    "/jobs/{job_id}",
+    status_code=202,
+    responses={204: {"description": "The job had ended, and is forgotten"}},
+)
 async def cancel(request: Request, job_id: str, client: Read) -> Response:
     """Cancel a job that waits or runs, and forget one that has ended."""
     services = services_of(request)

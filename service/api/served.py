@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
@@ -11,7 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from data.bundled import examples
 from data.errors import BraggleError, LibraryError
+from data.radiation import Radiation
+from data.reading import read_pattern
 from indexer.library import Library
 from indexer.publishing import CURRENT
 from search.searcher import FUSED, Searcher
@@ -22,6 +26,9 @@ from service.api.problems import ProblemError
 from service.batch import cores, fit_alone, threads_may_share
 
 T = TypeVar("T")
+
+REMEMBERED = 10
+"""Look-ups, about, from which it is told how long the next one takes."""
 
 
 class Opened:
@@ -46,6 +53,16 @@ class Opened:
         for channel in FUSED:
             if channel in self.searcher.channels:
                 self.library.vectors(channel)
+
+    def rehearse(self) -> None:
+        """Look a pattern that ships up: the first look-up of an installation compiles for minutes.
+
+        Raises:
+            BraggleError: the library cannot be searched.
+        """
+        example = next(iter(examples().values()))
+        pattern = read_pattern(example.path, radiation=Radiation.parse(example.radiation))
+        self.searcher.lookup(pattern, top=1, overlays=1)
 
     @cached_property
     def info(self) -> dict[str, Any]:
@@ -78,11 +95,12 @@ class Served:
         self._seen = self._stamp()
         self._take(Opened.at(self.path))
 
-    def warm(self) -> None:
+    def warm(self, searches: Searches) -> None:
         """Read ahead; a library that cannot be read so far says why when it is searched."""
         try:
             if self.current is not None:
                 self.current.warm()
+                searches.now(self.current.rehearse)
         except BraggleError:
             log.exception("the library cannot be read ahead")
         self.is_warm = True
@@ -156,7 +174,8 @@ class Searches:
         count = at_once or cores()
         initializer = fit_alone if count > 1 else None
         self._pool = ThreadPoolExecutor(count, "search", initializer=initializer)
-        self._most = count + most_waiting
+        self._at_once, self._most = count, count + most_waiting
+        self._usual_s = 0.0
         self._timeout_s = timeout_s
         self._metrics = metrics
         self._now = 0
@@ -168,12 +187,15 @@ class Searches:
         """The result of a look-up.
 
         Raises:
-            ProblemError: too many wait, or it takes too long. One that runs is not stopped, and
-                keeps its place until it has ended.
+            ProblemError: too many wait, its turn would come too late, or it takes too long. One
+                that runs is not stopped, and keeps its place until it has ended.
         """
-        if self._now >= self._most:
+        turn_s = self._usual_s * (self._now - self._at_once + 1) / self._at_once
+        if self._now >= self._most or turn_s > self._timeout_s:
             raise ProblemError(
-                "busy", f"{self._now} look-ups run or wait; try again soon", retry_after_s=2
+                "busy",
+                f"{self._now} look-ups run or wait; try again soon",
+                retry_after_s=max(2.0, self._usual_s),
             )
         self._count(+1)
         future = self._pool.submit(self._one, search)
@@ -190,15 +212,29 @@ class Searches:
                 retry_after_s=self._timeout_s,
             ) from None
 
+    def now(self, search: Callable[[], T]) -> T:
+        """The result of a look-up that is not counted, from another thread than the event loop's.
+
+        Raises:
+            BraggleError: raised by the look-up.
+        """
+        return self._pool.submit(self._one, search).result()
+
     def close(self) -> None:
         """Begin nothing more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _one(self, search: Callable[[], T]) -> T:
-        if threads_may_share():
-            return search()
-        with self._alone:
-            return search()
+        begun = time.monotonic()
+        try:
+            if threads_may_share():
+                return search()
+            with self._alone:
+                return search()
+        finally:
+            took_s = time.monotonic() - begun
+            with self._counting:
+                self._usual_s += (took_s - self._usual_s) / REMEMBERED
 
     def _count(self, change: int) -> None:
         with self._counting:

@@ -35,7 +35,7 @@ class Services:
     def warm(self) -> None:
         """Read ahead and start what requests would else wait for."""
         self.sandbox.warm()
-        self.served.warm()
+        self.served.warm(self.searches)
 
 
 def services_of(request: Request) -> Services:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict
 
 import typer
 
+from service.checks import Finding, library_findings, service_findings
 from service.commands.options import Json, verb
 from service.terminal import complain, emit, show
-
-if TYPE_CHECKING:
-    from service.settings import Settings
 
 PACKAGES = (
     "numpy",
@@ -42,30 +39,27 @@ ROCK_SALT_D_ANGSTROM = 5.64 / 2
 """d of the 200 line of NaCl, its strongest."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    ok: bool
-    detail: str
-
-
 @verb
 def doctor(*, json: Json = False) -> None:
-    """Check the installation; exit status 1 when something needed is missing."""
+    """Check the installation, the library and what a service needs; exit status 1 when it fails."""
     from service.settings import Settings
 
     settings = Settings.load()
-    findings = [_machine(), *_packages(), _extras(), _physics(), _library(settings)]
-    ok = all(finding.ok for finding in findings)
+    findings = [
+        _machine(),
+        *_packages(),
+        _extras(),
+        _physics(),
+        *library_findings(settings),
+        *service_findings(settings),
+    ]
+    ok = all(finding.ok or not finding.required for finding in findings)
     if json:
         emit({"ok": ok, "findings": [asdict(finding) for finding in findings]})
     else:
         from service.tables import key_values
 
-        marks = {True: "ok      ", False: "FAILED  "}
-        show(key_values({one.name: marks[one.ok] + one.detail for one in findings}))
+        show(key_values({one.name: f"{one.mark:<8}{one.detail}" for one in findings}))
     if not ok:
         complain("something that is needed does not work; see the lines marked FAILED")
         raise typer.Exit(1)
@@ -125,17 +119,3 @@ def _physics() -> Finding:
     d = float(1 / np.sqrt(lines.inv_d2[int(np.argmax(lines.strength / lines.inv_d2))]))
     good = abs(d - ROCK_SALT_D_ANGSTROM) < 1e-3
     return Finding("diffraction", good, f"strongest line of NaCl at d = {d:.3f} Å")
-
-
-def _library(settings: Settings) -> Finding:
-    from data.errors import LibraryError
-    from indexer import Library
-
-    path = settings.library_path()
-    if not path.exists():
-        return Finding("library", True, f"none yet at {path}; run `braggle library build bundled`")
-    try:
-        library = Library.open(path)
-    except LibraryError as error:
-        return Finding("library", False, str(error))
-    return Finding("library", True, f"{path}, version {library.version}, {len(library)} entries")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.checks import NEEDED
 from service.commands.options import LibraryName, extra_needed, verb
 from service.terminal import say
 
@@ -33,11 +35,15 @@ def serve(
     ask_for_keys: Annotated[
         bool, typer.Option("--keys", help="Ask for keys on loopback, too.")
     ] = False,
+    bundled: Annotated[
+        bool,
+        typer.Option("--bundled", help="Where there is no library yet, build the bundled one."),
+    ] = False,
 ) -> None:
     """Serve a library over HTTP; BRAGGLE_SERVE_... sets limits."""
     if without_keys and ask_for_keys:
         raise typer.BadParameter("--keys and --without-keys: choose one")
-    extra_needed("service", "fastapi", "uvicorn", "python_multipart", "prometheus_client")
+    extra_needed("service", *sorted(NEEDED))
     from service.settings import Settings
 
     settings = Settings.load()
@@ -51,25 +57,39 @@ def serve(
     _run(
         settings.model_copy(
             update={"serve": serving, **({} if library is None else {"library": library})}
-        )
+        ),
+        bundled=bundled,
     )
 
 
-def _run(settings: Settings) -> None:
+def _run(settings: Settings, *, bundled: bool) -> None:
+    from indexer.publishing import is_library
     from service.api.app import asks_for_keys
     from service.api.clients import is_loopback
     from service.api.keys import KeyStore
     from service.api.server import run
     from service.commands.search import open_library
 
-    serving = settings.serve
-    open_library(str(settings.library_path()))
+    serving, library = settings.serve, settings.library_path()
+    is_to_build = bundled and not is_library(library)
+    if not is_to_build:
+        open_library(str(library))
     if asks_for_keys(serving):
         if not any(key.revoked_at is None for key in KeyStore(settings.service_dir).all()):
             raise _no_keys(serving.host)
     elif not is_loopback(serving.host):
         say(f"braggle: everyone who can reach {serving.host} may use this service, without keys")
+    if is_to_build:
+        _build(library)
     run(settings)
+
+
+def _build(library: Path) -> None:
+    from data.bundled import bundled_stream
+    from indexer import Library
+
+    say(f"braggle: builds the bundled library at {library}, which takes some minutes")
+    Library.build(bundled_stream(), library)
 
 
 def _no_keys(host: str) -> Exception:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from httpx2 import Response
 from starlette.types import Message
 
 from service.api.guard import SECURITY_HEADERS
@@ -25,7 +24,7 @@ AXIS = np.linspace(10, 80, 200).tolist()
 COUNTS = [100.0] * 200
 
 
-def problem(answer: Response, status: int, kind: str) -> dict[str, Any]:
+def problem(answer: Any, status: int, kind: str) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     said: dict[str, Any] = answer.json()
@@ -76,6 +75,9 @@ def test_a_wrong_option_is_named(
         ("flat.xy", b"".join(b"%d 100\n" % i for i in range(10, 90)), "no peak stands out"),
         ("../../etc/passwd", b"", "passwd: is empty"),
         ("C:\\secret\\a.xy", b"", "a.xy: is empty"),
+        ("/etc/passwd", b"", "passwd: is empty"),
+        ("..", b"", "..: is empty"),
+        ("x" * 3000 + ".xy", b"", f"{'x' * 120}: is empty"),
         ("a\x00b\x1b[2J.xy", b"", "is empty"),
     ],
 )
@@ -126,17 +128,31 @@ def test_arrays_that_are_no_pattern(
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_numbers_that_are_none_are_refused(client: TestClient, number: str) -> None:
-    body = json.dumps({"two_theta_deg": AXIS, "counts": COUNTS}).replace("100.0", number, 1)
+@pytest.mark.parametrize("field", ["counts", "esd", "two_theta_deg", "q_inv_angstrom"])
+def test_numbers_that_are_none_are_refused(client: TestClient, number: str, field: str) -> None:
+    values = {"two_theta_deg": AXIS, "counts": COUNTS} | {field: ["it", *COUNTS[1:]]}
+    body = json.dumps(values).replace('"it"', number, 1)
     headers = {"content-type": "application/json"}
     answer = client.post("/v1/search", content=body, headers=headers)
     (error,) = problem(answer, 422, "bad-value")["errors"]
-    assert error["field"] == "counts.0"
+    assert error["field"] == f"{field}.0"
     assert "finite number" in error["detail"]
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", '{"counts": [1,', "[" * 100_000, '{"counts": "\ud800"}', "\x00", "null", "[]"]
+    "body",
+    [
+        "",
+        "{",
+        '{"counts": [1,',
+        "[" * 100_000,
+        '{"counts":' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"a":' * 100_000,
+        '{"counts": "\ud800"}',
+        "\x00",
+        "null",
+        "[]",
+    ],
 )
 def test_malformed_json(client: TestClient, body: str) -> None:
     headers = {"content-type": "application/json"}
@@ -170,6 +186,8 @@ def test_a_form_with_too_much_in_it(client: TestClient) -> None:
     assert "Too many files" in problem(answer, 400, "unreadable-request")["detail"]
     answer = client.post("/v1/similar", files={"other": b"1"})
     assert problem(answer, 422, "bad-value")["errors"][0]["field"] == "other"
+    answer = client.post("/v1/similar", files={"file": ("x" * 100_000, b"1")})
+    problem(answer, 400, "unreadable-request")
     fields = {f"x{i}": "1" for i in range(1000)}
     answer = client.post("/v1/similar", files={"file": b"1"}, data=fields)
     problem(answer, 400, "unreadable-request")
@@ -202,6 +220,19 @@ def test_a_crystal_with_too_many_atoms_is_refused(built: Path, cifs: Path, tmp_p
         halite = {"file": ("halite.cif", (cifs / "halite.cif").read_bytes())}
         answer = client.post("/v1/simulate", files=halite)
         assert problem(answer, 422, "bad-value")["errors"][0]["field"] == "step"
+
+
+def test_a_cell_that_its_symmetry_makes_huge_is_not_filled(client: TestClient) -> None:
+    places = np.random.default_rng(1).random((3000, 3)).round(4)
+    sites = "\n".join(f"C{i} C {x} {y} {z}" for i, (x, y, z) in enumerate(places.tolist()))
+    cell = "".join(f"_cell_length_{axis} 50\n" for axis in "abc")
+    angles = "".join(f"_cell_angle_{angle} 90\n" for angle in ("alpha", "beta", "gamma"))
+    columns = "\n".join(
+        f"_atom_site_{name}" for name in ("label", "type_symbol", "fract_x", "fract_y", "fract_z")
+    )
+    cif = f"data_x\n{cell}{angles}_space_group_name_H-M_alt 'F m -3 m'\nloop_\n{columns}\n{sites}\n"
+    answer = client.post("/v1/similar", files={"file": ("x.cif", cif.encode())})
+    assert "the cell holds more than 20000 atoms" in problem(answer, 422, "bad-content")["detail"]
 
 
 class Deadly:

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.api.clients import REMEMBERED, Rates, address_of
+from service.api.clients import REMEMBERED, Clients, Rates, address_of
+from service.api.guard import WATCHING, Guard
 from service.api.metrics import Metrics
 from service.api.problems import ProblemError
 from service.api.served import Searches
+from service.settings import ServeSettings
 from tests.service.api.conftest import serving, settings_for
 
 
@@ -67,11 +72,15 @@ def test_a_client_that_calls_too_often_has_to_wait(built: Path, tmp_path: Path) 
     assert "more than 3 requests a minute" in answers[4].json()["detail"]
 
 
-def test_a_thousand_jobs_at_once_are_refused(built: Path, rutile: Path, tmp_path: Path) -> None:
+def test_a_thousand_jobs_at_once_are_taken_on_or_refused(
+    built: Path, rutile: Path, tmp_path: Path
+) -> None:
     files = [("file", (f"{i}.xy", rutile.read_bytes())) for i in range(2)]
     settings = settings_for(built, tmp_path, requests_per_minute=100_000, jobs_per_client=3)
-    with serving(settings) as client:
-        answers = [client.post("/v1/search", files=files) for _ in range(1000)]
+    with serving(settings) as client, ThreadPoolExecutor(16) as threads:
+        asked = [threads.submit(client.post, "/v1/search", files=files) for _ in range(1000)]
+        assert client.get("/healthz").status_code == 200
+        answers = [one.result() for one in asked]
         taken = [one for one in answers if one.status_code == 202]
         refused = [one for one in answers if one.status_code == 429]
         assert len(taken) >= 3
@@ -123,6 +132,35 @@ def test_a_search_that_does_not_end_is_not_waited_for_and_keeps_its_place() -> N
     asyncio.run(ask())
     release.set()
     searches.close()
+
+
+def test_a_search_whose_turn_would_come_too_late_is_refused_at_once() -> None:
+    release = threading.Event()
+    searches = Searches(1, 50, timeout_s=60, metrics=Metrics())
+    searches._usual_s = 45.0
+
+    async def ask() -> None:
+        running = [asyncio.create_task(searches.run(blocked(release))) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(ProblemError, match="2 look-ups run or wait") as refused:
+            await searches.run(blocked(release))
+        assert refused.value.headers == {"Retry-After": "45"}
+        release.set()
+        assert await asyncio.gather(*running) == ["done", "done"]
+
+    asyncio.run(ask())
+    searches.close()
+    assert searches._usual_s < 45
+
+
+def test_those_who_watch_are_answered_when_there_is_no_room() -> None:
+    guard = Guard(FastAPI(), ServeSettings(), Clients(None), ())
+    guard._now = ServeSettings().requests_at_once + 1
+    scope: dict[str, Any] = {"headers": [], "method": "GET", "client": None, "state": {}}
+    for path in WATCHING:
+        guard._check({**scope, "path": path})
+    with pytest.raises(ProblemError, match="128 requests are being answered"):
+        guard._check({**scope, "path": "/v1/library"})
 
 
 def test_metrics_count_requests_and_stages(client: TestClient, rutile: Path) -> None:

@@ -34,9 +34,13 @@ def test_a_process_is_used_again(sandbox: Sandbox) -> None:
     assert run(sandbox, os.getpid) == run(sandbox, os.getpid) != os.getpid()
 
 
-@pytest.mark.parametrize("death", [os.abort, os._exit])
-def test_a_process_may_die(sandbox: Sandbox, death: Callable[..., Any]) -> None:
-    arguments = (1,) if death is os._exit else ()
+@pytest.mark.parametrize(
+    "death, arguments",
+    [(os.abort, ()), (os._exit, (1,)), (signal.raise_signal, (signal.SIGKILL,))],
+)
+def test_a_process_may_die(
+    sandbox: Sandbox, death: Callable[..., Any], arguments: tuple[int, ...]
+) -> None:
     with pytest.raises(ProblemError, match="died of it; check the file"):
         run(sandbox, death, *arguments)
     assert run(sandbox, math.sqrt, 4) == 2

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -300,6 +300,16 @@ def test_a_body_that_does_not_come_is_not_waited_for(library: Path, tmp_path: Pa
         assert b" 408 " in head
         assert json.loads(body)["type"] == "urn:braggle:problem:too-slow"
         assert server.is_ready()
+
+
+def test_headers_that_are_too_large_are_refused(server: Server) -> None:
+    url = server.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=LONG_S) as connection:
+        connection.sendall(f"GET /healthz HTTP/1.1\r\nHost: {url.host}\r\n".encode())
+        with suppress(ConnectionError):  # it may close before all of it is sent
+            connection.sendall(b"X-Long: " + b"x" * 1_000_000)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert server.is_ready()
 
 
 def test_two_servers_do_not_share_their_jobs(library: Path, tmp_path: Path) -> None:

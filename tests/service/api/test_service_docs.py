@@ -1,4 +1,4 @@
-"""What docs/service.md says is so: commands work, tables are whole, the schema is current."""
+"""What the pages on the service say is so: commands, tables, the description for programs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx2 import Response
 
 from data.reading import read_pattern
 from service.api.openapi import description
@@ -21,7 +21,7 @@ from tests.service.api.conftest import serving, settings_for
 from tests.service.api.server import wait_for
 
 DOCS = Path(__file__).parents[3] / "docs"
-TEXT = (DOCS / "service.md").read_text("utf-8")
+TEXT = "".join((DOCS / name).read_text("utf-8") for name in ("service.md", "administrators.md"))
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()
 ]
@@ -72,7 +72,7 @@ def client(folder: Path) -> Iterator[TestClient]:
         yield one
 
 
-def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> Response:
+def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> Any:
     """What a command of the guide answers; only what the guide uses of curl is understood."""
     words = iter(shlex.split(line)[1:])
     method, url, data = "GET", "", None
@@ -108,7 +108,7 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
                 url = word.removeprefix(BASE)
     for name, value in names.items():
         url = url.replace(name, value)
-    answer: Response = client.request(
+    return client.request(
         method,
         url,
         params=asked or None,
@@ -117,7 +117,6 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
         headers=headers,
         content=data,
     )
-    return answer
 
 
 def test_the_commands_of_the_guide_work(client: TestClient, folder: Path) -> None:

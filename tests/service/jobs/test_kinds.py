@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import stat
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,6 +73,18 @@ def test_archives_that_are_too_much(
         )  # fmt: skip
     assert sorted(path.name for path in tmp_path.iterdir()) == before
     assert Library.open(library).version == 1
+
+
+def test_a_link_in_an_archive_is_not_followed(library: Path, cifs: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.cif"
+    secret.write_bytes((cifs / "rutile.cif").read_bytes())
+    link = zipfile.ZipInfo("link.cif")
+    link.create_system, link.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr(link, str(secret))
+    with pytest.raises(BraggleError, match=r"nothing was added: a\.zip/link\.cif"):
+        done("add", library, [("a.zip", archive.getvalue())], {})
 
 
 def test_crystals_with_too_many_atoms_are_left_out(library: Path, cifs: Path) -> None:

@@ -1,0 +1,1 @@
+"""What is measured, and its results. Not a part of the package."""
