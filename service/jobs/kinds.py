@@ -14,7 +14,7 @@ from data.errors import BraggleError, LibraryError
 from data.reading.content import is_zip
 from data.record import Problem, Record
 from data.sources.files import ArchiveLimits, zip_stream
-from generator.solver import Solver
+from generator.solver import Solution, Solver
 from indexer.library import Library
 from search.result import LookupResult
 from search.searcher import Searcher
@@ -42,6 +42,7 @@ class Work:
         options: of the job.
         files: that were uploaded.
         report: takes progress.
+        publish: takes parts of the result, JSON documents, as they come.
     """
 
     library: Path
@@ -49,6 +50,7 @@ class Work:
     options: Mapping[str, Any]
     files: Sequence[File]
     report: Report
+    publish: Callable[[object], None]
 
 
 def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
@@ -75,6 +77,7 @@ def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     for number, outcome in enumerate(look_up_all(look_up, numbers)):
         named = replace(outcome, file=work.files[number][0])
         documents.append(_unexpected_hidden(named).document)
+        work.publish({"number": number, "document": documents[-1]})
         work.report(number + 1, len(numbers), "patterns")
     return documents
 
@@ -85,6 +88,15 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     asked = asked_of(options)
     ((label, content),) = work.files
     measured = parse_pattern(content, label, asked.radiation, work.settings.max_points)
+
+    def told(solution: Solution) -> Any:  # noqa: ANN401 - a JSON document
+        cifs = {
+            one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
+            for one in solution.proposals
+        }
+        document = solution_answer(solution, cifs)
+        return {**document, "part": render_part(solution)} if options.part else document
+
     solution = Solver(Library.open(work.library)).solve(
         measured,
         asked.composition,
@@ -100,13 +112,9 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
         relax=options.relax,
         time_limit_s=options.time_limit,
         progress=work.report,
+        shown=lambda solution: work.publish(told(solution)),
     )
-    cifs = {
-        one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
-        for one in solution.proposals
-    }
-    document = solution_answer(solution, cifs)
-    return {**document, "part": render_part(solution)} if options.part else document
+    return told(solution)
 
 
 def add(work: Work) -> Any:  # noqa: ANN401 - a JSON document
