@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from data.errors import BraggleError
 from service.notation import formula_html, signed, space_group_html
-from service.words import percent, phase_name, phase_names, radiation_words
+from service.words import for_reading, percent, phase_name, phase_names, radiation_words
 
 
 def asset(package: str, name: str) -> str:
@@ -46,6 +46,7 @@ def template_environment() -> Environment:
     environment.filters |= {
         "formula": formula_html,
         "grouped": _grouped,
+        "reading": for_reading,
         "signed": signed,
         "space_group": space_group_html,
     }
