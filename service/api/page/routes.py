@@ -45,6 +45,7 @@ FILES = {
     "structure.js": "service.proposals",
     "page.css": _OWN,
     "icon.svg": _OWN,
+    "batch.js": _OWN,
     "calls.js": _OWN,
     "cells.js": _OWN,
     "elements.js": _OWN,

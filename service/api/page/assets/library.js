@@ -45,7 +45,7 @@ byId("add").addEventListener("submit", (event) => {
   event.preventDefault();
   byId("added").textContent = "";
   attempt(async () => {
-    const change = await run("/v1/entries", body(byId("cifs").files));
+    const change = await run("/v1/entries", body(byId("cifs").files), byId("add-job"));
     if (!change) { byId("added").textContent = "Cancelled."; return; }
     const said = [`${change.added} added`, `${change.merged} joined to entries there were`, `${change.known} known already`];
     if (change.problems.length) said.push(`${change.problems.length} not read: ${change.problems[0]}`);
