@@ -124,15 +124,25 @@ async def accepted(
     client: Client,
     kind: str,
     options: BaseModel,
-    uploads: Sequence[Upload],
+    uploads: Sequence[Upload] = (),
+    *,
+    key: str | None = None,
 ) -> Response:
     """Make a job, and say where it is.
+
+    Args:
+        request: that asks.
+        client: who asks.
+        kind: of `service.jobs.kinds.KINDS`.
+        options: of the work.
+        uploads: files.
+        key: for idempotency, unless the request brings one.
 
     Raises:
         ProblemError: there are too many, or the idempotency key came with another request.
     """
     services = services_of(request)
-    key = request.headers.get("idempotency-key")
+    key = request.headers.get("idempotency-key", key)
     if key is not None and not 0 < len(key) <= MOST_KEY:
         raise ProblemError(
             "bad-value",

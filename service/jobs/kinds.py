@@ -18,6 +18,8 @@ from generator.solver import Solution, Solver
 from indexer.library import Library
 from search.result import LookupResult
 from search.searcher import Searcher
+from service import map as maps
+from service import templates
 from service.api.asked import asked_of
 from service.api.parsing import parse_pattern
 from service.api.queries import GenerateOptions, SearchOptions
@@ -140,11 +142,23 @@ def remove(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     return {**_library(after), "removed": len(before) - len(after)}
 
 
+def draw(work: Work) -> Any:  # noqa: ANN401 - a JSON document
+    """The page of `braggle library map`, or of `braggle library templates`."""
+    library = Library.open(work.library)
+    if work.options["what"] == "map":
+        page = maps.render(maps.draw(library, "physical", work.report))
+    else:
+        work.report(0, None, "templates")
+        page = templates.render(templates.list_templates(library, most=templates.SHOWN))
+    return {**_library(library), "page": page}
+
+
 KINDS: Mapping[str, Callable[[Work], Any]] = {
     "search": search,
     "generate": generate,
     "add": add,
     "remove": remove,
+    "draw": draw,
 }
 
 

@@ -35,9 +35,7 @@ def shown(
 ) -> tuple[list[Any], Any]:
     """What is shown on the way, and the result."""
     parts: list[Any] = []
-    work = Work(
-        library, ServeSettings(**settings), options, files, lambda *_: None, parts.append
-    )
+    work = Work(library, ServeSettings(**settings), options, files, lambda *_: None, parts.append)
     return parts, KINDS[kind](work)
 
 

@@ -107,7 +107,7 @@ function draw(curves) {
   braggle.drawPlots(byId("curve"));
 }
 
-byId("file").addEventListener("change", (event) => takeAll(event.target.files));
+byId("file").addEventListener("change", (event) => { takeAll(event.target.files); event.target.value = ""; });
 for (const kind of ["dragover", "dragleave", "drop"])
   document.addEventListener(kind, (event) => {
     event.preventDefault();
