@@ -6,6 +6,9 @@ import { run } from "./jobs.js";
 const byId = (id) => document.getElementById(id);
 const VERDICTS = { match: "Match", ambiguous: "Ambiguous", "no-confident-match": "No confident match" };
 
+/** A name that only repeats a formula is none. */
+const FORMULA = /^(?=.*\d)(?:[A-Z][a-z]?[\d.]*|\)[\d.]*|[(\s])+$/;
+
 const element = (name, text = "", style = "") => Object.assign(document.createElement(name), { textContent: text, className: style });
 
 /** A formula with its amounts as subscripts. */
@@ -42,7 +45,8 @@ function fill(row, file, answer, open) {
   Verdict.replaceChildren(element("span", VERDICTS[answer.verdict], `badge ${answer.verdict}`));
   if (answer.query.wavelength_source === "assumed") Verdict.append(element("span", "wavelength assumed", "soft also"));
   if (best) {
-    if (best.names.length) Phase.replaceChildren(element("span", best.names[0], "phase"), formula(best.formula));
+    const name = best.names.find((one) => !FORMULA.test(one));
+    if (name) Phase.replaceChildren(element("span", name, "phase"), formula(best.formula));
     else Phase.replaceChildren(formula(best.formula));
     Confidence.textContent = best.confidence < 0.01 ? "under 1 %" : `${Math.min(99, Math.round(100 * best.confidence))} %`;
   }
