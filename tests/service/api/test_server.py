@@ -64,7 +64,7 @@ def worker_of(server: Server, place: str) -> int:
 
 
 def events(
-    server: Server, place: str, *, parts: bool = False, **headers: str
+    server: Server, place: str, headers: dict[str, str] | None = None, *, parts: bool = False
 ) -> list[dict[str, str]]:
     """All events of a job, to its end."""
     found: list[dict[str, str]] = [{}]
@@ -94,7 +94,7 @@ def test_several_files_are_a_job_with_progress_and_a_result(server: Server, ruti
     assert [int(one["id"]) for one in told] == sorted({int(one["id"]) for one in told})
     assert json.loads(told[-1]["data"])["state"] == "succeeded"
     assert json.loads(told[-1]["data"])["progress"] == {"done": 4, "total": 4, "stage": "patterns"}
-    (last,) = events(server, place, **{"Last-Event-ID": told[-1]["id"]})
+    (last,) = events(server, place, {"Last-Event-ID": told[-1]["id"]})
     assert last["event"] == "end"
 
     documents = server.client.get(f"{place}/result").json()
