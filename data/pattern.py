@@ -26,7 +26,8 @@ class Pattern:
         radiation: None only for a Q axis, which needs none.
         wavelength_source: where the wavelength comes from; None for a Q axis without one.
         name: file name or label.
-        warnings: what the reader had to assume or mend, one sentence each.
+        warnings: what the reader had to assume or mend, one sentence each. What would settle it
+            stands in backticks, such as `wavelength`.
 
     Raises:
         PatternError: too few points, disorder, or values that are no counts.

@@ -129,6 +129,7 @@ class Solver:
         relax: bool = False,
         time_limit_s: float | None = None,
         progress: Progress | None = None,
+        shown: Callable[[Solution], None] | None = None,
     ) -> Solution:
         """Propose structures of a composition for a pattern.
 
@@ -148,6 +149,7 @@ class Solver:
             relax: the best of these by a force field, too; see `generator.refinement.relaxation`.
             time_limit_s: after so long no new candidate is begun; those that there are are ranked.
             progress: called with done, total and the stage.
+            shown: called with what there is after each engine, ranked and not yet refined.
 
         Raises:
             MissingExtraError: `relax`, and CHGNet is not installed.
@@ -168,7 +170,25 @@ class Solver:
         )  # fmt: skip
         check_known(task, self.pool.volumes(without).volume(composition))
         timings = {"prepare": 1e3 * (perf_counter() - start)}
-        found = _found(task, proposers, report, timings, every=engines is not None)
+
+        def solution(
+            ranked: Sequence[Candidate], asked: Sequence[Proposer], warnings: Sequence[str]
+        ) -> Solution:
+            return Solution(
+                pattern,
+                on_axis(whole, whole.background),
+                reduced_formula(composition),
+                tuple(warnings),
+                tuple(one.name for one in asked),
+                self._drawn(whole, task, _grouped(ranked, samples)),
+            )
+
+        def show(found: Sequence[Candidate]) -> None:
+            if shown is not None and found:
+                asked = [one for one in proposers if one.name in timings]
+                shown(solution(self.ranker.ranked(task, found), asked, pattern.warnings))
+
+        found = _found(task, proposers, report, timings, show, every=engines is not None)
         if not found:
             raise QueryError(self._nothing(task, time_limit_s))
         asked = [one for one in proposers if one.name in timings]
@@ -180,7 +200,7 @@ class Solver:
         ranked = self._improved(task, ranked, refine=refine, relax=by_force_field)
         timings["refinement"] = 1e3 * (perf_counter() - begun)
         begun = perf_counter()
-        proposals = self._drawn(whole, task, _grouped(ranked, samples))
+        solved = solution(ranked, asked, ())
         timings["ranking"] += 1e3 * (perf_counter() - begun)
         warnings = [*pattern.warnings, *_unused(task, asked)]
         if task.ligands and not holds_ligands(found[0].crystal, task.ligands):
@@ -197,21 +217,17 @@ class Solver:
             warnings.append(
                 f"the time limit of {time_limit_s:g} s was reached: not all may have been tried"
             )
-        closest = max(one.candidate.correlation for one in proposals)
+        closest = max(one.candidate.correlation for one in solved.proposals)
         if closest < CONVINCING:
             warnings.append(
                 f"the best proposal describes the pattern poorly (r {closest:.2f}): the structure "
                 "type may not be in the library, or the formula not be right"
             )
         report(len(proposers) + 1, len(proposers) + 1, "ranking")
-        return Solution(
-            pattern,
-            on_axis(whole, whole.background),
-            reduced_formula(composition),
-            tuple(warnings),
-            tuple(one.name for one in asked),
-            proposals,
-            {name: round(ms, 1) for name, ms in timings.items()},
+        return replace(
+            solved,
+            warnings=tuple(warnings),
+            timings_ms={name: round(ms, 1) for name, ms in timings.items()},
         )
 
     def candidates(
@@ -231,7 +247,7 @@ class Solver:
             refine: as of `solve`.
         """
         proposers = self._proposers(engines, without)
-        found = _found(task, proposers, _silent, {}, every=engines is not None)
+        found = _found(task, proposers, _silent, {}, _unseen, every=engines is not None)
         return self._improved(task, self.ranker.ranked(task, found), refine=refine)
 
     def _proposers(self, engines: Sequence[str] | None, without: frozenset[str]) -> list[Proposer]:
@@ -336,13 +352,14 @@ def _found(
     proposers: Sequence[Proposer],
     report: Progress,
     timings: dict[str, float],
+    show: Callable[[Sequence[Candidate]], None],
     *,
     every: bool,
 ) -> list[Candidate]:
     """What is proposed and agrees with what is known; how long each took is put into `timings`.
 
     Where any have the ligands as molecules, only those. Unless every one is to propose, those that
-    come after a convincing candidate are not asked.
+    come after a convincing candidate are not asked. What there is after each is shown.
     """
     found: list[Candidate] = []
     for done, one in enumerate(proposers):
@@ -350,8 +367,13 @@ def _found(
         begun = perf_counter()
         found += [made for made in one.propose(task, CONSIDERED) if agrees(task, made.crystal)]
         timings[one.name] = 1e3 * (perf_counter() - begun)
+        show(_with_ligands(task, found))
         if not every and any(made.correlation > CONVINCED for made in found):
             break
+    return _with_ligands(task, found)
+
+
+def _with_ligands(task: Task, found: list[Candidate]) -> list[Candidate]:
     if not task.ligands:
         return found
     return [one for one in found if holds_ligands(one.crystal, task.ligands)] or found
@@ -368,6 +390,10 @@ def _unused(task: Task, proposers: Sequence[Proposer]) -> Iterator[str]:
                 f"the engine {one.name} makes no use of the {' and '.join(left)}: its crystals "
                 "were only compared with what is known"
             )
+
+
+def _unseen(_found: Sequence[Candidate]) -> None:
+    """Nobody asked to see candidates before they are all there."""
 
 
 def _silent(_done: int, _total: int | None, _stage: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import tempfile
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from data.errors import BraggleError
 from service.notation import formula_html, signed, space_group_html
-from service.words import percent, phase_name, phase_names, radiation_words
+from service.words import for_reading, percent, phase_name, phase_names, radiation_words
 
 
 def asset(package: str, name: str) -> str:
@@ -29,6 +30,17 @@ def asset(package: str, name: str) -> str:
 def trusted_asset(package: str, name: str) -> Markup:
     """The same, to stand in a page as it is: our own style or script."""
     return Markup(asset(package, name))  # noqa: S704 - our own file
+
+
+def inline_hash(*assets: tuple[str, str]) -> str:
+    """What a policy lets run or style, in `page.html` or a page of its kind: the files alone.
+
+    Args:
+        assets: package and name of each file, in the order in which they stand in the element.
+    """
+    text = "".join(asset(package, name) for package, name in assets)
+    digest = hashlib.sha256(f"\n{text}\n".encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def template_environment() -> Environment:
@@ -46,6 +58,7 @@ def template_environment() -> Environment:
     environment.filters |= {
         "formula": formula_html,
         "grouped": _grouped,
+        "reading": for_reading,
         "signed": signed,
         "space_group": space_group_html,
     }

@@ -7,7 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from search.result import Hit, LookupResult, Mixture
-from service.words import VERDICTS, percent, phase_name, radiation_words, verdict_sentence
+from service.words import (
+    VERDICTS,
+    for_terminal,
+    percent,
+    phase_name,
+    radiation_words,
+    verdict_sentence,
+)
 
 _COLOURS = {"match": "green", "ambiguous": "yellow", "no-confident-match": "red"}
 _SHOWN_NAMES = 60
@@ -25,7 +32,9 @@ def lookup_table(result: LookupResult) -> Group:
         (f"{VERDICTS[result.verdict]}. ", f"bold {_COLOURS[result.verdict]}"),
         verdict_sentence(result),
     )
-    warnings = [Text(f"Warning: {warning}", style="yellow") for warning in result.warnings]
+    warnings = [
+        Text(f"Warning: {for_terminal(warning)}", style="yellow") for warning in result.warnings
+    ]
     parts: list[RenderableType] = [_hits(result.hits), _cell(result.hits[0])] if result.hits else []
     if result.mixtures:
         # What was asked for is the mixture; the single phases nearest it stay for comparison.

@@ -20,6 +20,8 @@ _WAVELENGTH = {
     "assumed": "assumed, the file does not say",
 }
 
+_FIELD = re.compile(r"`(\w+)`")
+
 _FORMULA = re.compile(r"(?=.*\d)(?:[A-Z][a-z]?[\d.]*|\)[\d.]*|[(\s])+")
 
 CLOSE = 0.2
@@ -113,3 +115,13 @@ def radiation_words(pattern: Pattern) -> str:
     length = f"{wavelength:.6g} Å"
     shown = length if name == length else f"{name}, {length}"
     return f"{shown} ({_WAVELENGTH[pattern.wavelength_source]})"
+
+
+def for_terminal(warning: str) -> str:
+    """A warning that names its remedy as the command line does: `wavelength` is --wavelength."""
+    return _FIELD.sub(lambda found: f"--{found[1].replace('_', '-')}", warning)
+
+
+def for_reading(warning: str) -> str:
+    """A warning on a page: the remedy in plain words."""
+    return _FIELD.sub(lambda found: f"the {found[1].replace('_', ' ')}", warning)

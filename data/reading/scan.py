@@ -195,7 +195,7 @@ def _settle(
         return None, None, ()
     note = (
         f"Wavelength assumed to be Cu Kα ({CU_KA.wavelength_angstrom:.4f} Å): "
-        "say --wavelength if it is not."
+        "give `wavelength` if it is another."
     )
     return CU_KA, "assumed", (note,)
 

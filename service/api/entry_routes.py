@@ -178,6 +178,20 @@ class RemoveOptions(Options):
     id: str
 
 
+class DrawOptions(Options):
+    """What is drawn."""
+
+    what: Literal["map", "templates"]
+
+
+@router.post("/library/{what}", status_code=202)
+async def drawing(request: Request, what: Literal["map", "templates"], client: Read) -> Response:
+    """Draw the library's map, or its templates: a job, the same one for each version."""
+    version = opened_for(request).library.version
+    key = f"{what} of version {version}"
+    return await accepted(request, client, "draw", DrawOptions(what=what), key=key)
+
+
 @dataclass(frozen=True)
 class Found:
     """A page of entries that pass filters.

@@ -77,16 +77,23 @@ async def events(
     request: Request,
     job: Annotated[Job, Depends(_watched)],
     last_event_id: Annotated[str | None, Header()] = None,
+    *,
+    parts: bool = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """A job's progress as server-sent events: `progress`, and at last `end`.
 
-    Each holds the document of the job. The stream ends with the job, or when the service stops;
-    a client that comes again with `Last-Event-ID` gets what is new.
+    Each holds the document of the job. Where `parts` are asked for, events `part` come between
+    them, as far as the job shows results while it runs: of several files `number` and `document`
+    of each, of `generate` the whole result as it stands. The stream ends with the job, or when the
+    service stops; a client that comes again with `Last-Event-ID` gets what is new.
     """
     services = services_of(request)
     seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
     now: Job | None = job
     while now is not None:
+        if parts and now.revision > seen:
+            for revision, part in await run_in_threadpool(services.jobs.partials, job.id, seen):
+                yield ServerSentEvent(raw_data=part, event="part", id=str(revision), retry=2000)
         if now.revision > seen or now.has_ended:
             seen = now.revision
             kind = "end" if now.has_ended else "progress"
@@ -121,15 +128,25 @@ async def accepted(
     client: Client,
     kind: str,
     options: BaseModel,
-    uploads: Sequence[Upload],
+    uploads: Sequence[Upload] = (),
+    *,
+    key: str | None = None,
 ) -> Response:
     """Make a job, and say where it is.
+
+    Args:
+        request: that asks.
+        client: who asks.
+        kind: of `service.jobs.kinds.KINDS`.
+        options: of the work.
+        uploads: files.
+        key: for idempotency, unless the request brings one.
 
     Raises:
         ProblemError: there are too many, or the idempotency key came with another request.
     """
     services = services_of(request)
-    key = request.headers.get("idempotency-key")
+    key = request.headers.get("idempotency-key", key)
     if key is not None and not 0 < len(key) <= MOST_KEY:
         raise ProblemError(
             "bad-value",

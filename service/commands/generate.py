@@ -140,8 +140,10 @@ def generate(
     if json:
         emit(answer)
         return
+    from service.words import for_terminal
+
     for warning in solution.warnings:
-        say(f"braggle: {warning}")
+        say(f"braggle: {for_terminal(warning)}")
     show(_table(solution))
     show(f"{len(files)} CIFs, {ANSWER} and {PAGE} in {out}")
 

@@ -7,7 +7,14 @@ from textwrap import fill
 
 from search.result import Hit, LookupResult, Tie
 from service.handover.phases import Phase, phase_words
-from service.words import VERDICTS, percent, phase_name, radiation_words, verdict_sentence
+from service.words import (
+    VERDICTS,
+    for_reading,
+    percent,
+    phase_name,
+    radiation_words,
+    verdict_sentence,
+)
 
 WIDTH = 92
 
@@ -48,7 +55,7 @@ def readme_text(
         f"Wavelength   {radiation_words(pattern)}\nLibrary      {library}",
     ]
     if result.warnings:
-        parts.append("\n".join(_item(f"Warning: {one}") for one in result.warnings))
+        parts.append("\n".join(_item(f"Warning: {for_reading(one)}") for one in result.warnings))
     parts += ["What was found\n--------------", *(_phase(one) for one in phases)]
     listed = [
         (name, _ABOUT.get(name) or _about(name, phases)) for name in [*files, "handover.json"]

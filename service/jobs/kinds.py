@@ -14,10 +14,12 @@ from data.errors import BraggleError, LibraryError
 from data.reading.content import is_zip
 from data.record import Problem, Record
 from data.sources.files import ArchiveLimits, zip_stream
-from generator.solver import Solver
+from generator.solver import Solution, Solver
 from indexer.library import Library
 from search.result import LookupResult
 from search.searcher import Searcher
+from service import map as maps
+from service import templates
 from service.api.asked import asked_of
 from service.api.parsing import parse_pattern
 from service.api.queries import GenerateOptions, SearchOptions
@@ -42,6 +44,7 @@ class Work:
         options: of the job.
         files: that were uploaded.
         report: takes progress.
+        publish: takes parts of the result, JSON documents, as they come.
     """
 
     library: Path
@@ -49,6 +52,7 @@ class Work:
     options: Mapping[str, Any]
     files: Sequence[File]
     report: Report
+    publish: Callable[[object], None]
 
 
 def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
@@ -75,6 +79,7 @@ def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     for number, outcome in enumerate(look_up_all(look_up, numbers)):
         named = replace(outcome, file=work.files[number][0])
         documents.append(_unexpected_hidden(named).document)
+        work.publish({"number": number, "document": documents[-1]})
         work.report(number + 1, len(numbers), "patterns")
     return documents
 
@@ -85,6 +90,15 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     asked = asked_of(options)
     ((label, content),) = work.files
     measured = parse_pattern(content, label, asked.radiation, work.settings.max_points)
+
+    def told(solution: Solution) -> Any:  # noqa: ANN401 - a JSON document
+        cifs = {
+            one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
+            for one in solution.proposals
+        }
+        document = solution_answer(solution, cifs)
+        return {**document, "part": render_part(solution)} if options.part else document
+
     solution = Solver(Library.open(work.library)).solve(
         measured,
         asked.composition,
@@ -100,13 +114,9 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
         relax=options.relax,
         time_limit_s=options.time_limit,
         progress=work.report,
+        shown=lambda solution: work.publish(told(solution)),
     )
-    cifs = {
-        one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
-        for one in solution.proposals
-    }
-    document = solution_answer(solution, cifs)
-    return {**document, "part": render_part(solution)} if options.part else document
+    return told(solution)
 
 
 def add(work: Work) -> Any:  # noqa: ANN401 - a JSON document
@@ -132,11 +142,23 @@ def remove(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     return {**_library(after), "removed": len(before) - len(after)}
 
 
+def draw(work: Work) -> Any:  # noqa: ANN401 - a JSON document
+    """The page of `braggle library map`, or of `braggle library templates`."""
+    library = Library.open(work.library)
+    if work.options["what"] == "map":
+        page = maps.render(maps.draw(library, "physical", work.report))
+    else:
+        work.report(0, None, "templates")
+        page = templates.render(templates.list_templates(library, most=templates.SHOWN))
+    return {**_library(library), "page": page}
+
+
 KINDS: Mapping[str, Callable[[Work], Any]] = {
     "search": search,
     "generate": generate,
     "add": add,
     "remove": remove,
+    "draw": draw,
 }
 
 

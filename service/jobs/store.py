@@ -39,6 +39,10 @@ _TABLES = """
         job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, place INTEGER NOT NULL,
         label TEXT NOT NULL, content BLOB NOT NULL, PRIMARY KEY (job, place)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS partials (
+        job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE, revision INTEGER NOT NULL,
+        document TEXT NOT NULL, PRIMARY KEY (job, revision)
+    ) STRICT, WITHOUT ROWID;
 """
 _SEEN = (
     "id, kind, client, state, created_at, started_at, ended_at, done, total, stage, "
@@ -260,6 +264,29 @@ class JobStore:
             ).fetchone()
             return row is not None and row["cancel_asked_at"] is None
 
+    def publish(self, identifier: str, document: str) -> None:
+        """Show a part of the result, a JSON document, while the job runs."""
+        with self._changing() as database:
+            row = database.execute(
+                "UPDATE jobs SET revision = revision + 1 WHERE id = ? AND state = 'running' "
+                "RETURNING revision",
+                (identifier,),
+            ).fetchone()
+            if row is not None:
+                database.execute(
+                    "INSERT INTO partials VALUES (?, ?, ?)", (identifier, row["revision"], document)
+                )
+
+    def partials(self, identifier: str, after: int) -> list[tuple[int, str]]:
+        """What a job that runs has shown since a revision: revisions and JSON documents."""
+        with self._reading() as database:
+            rows = database.execute(
+                "SELECT revision, document FROM partials WHERE job = ? AND revision > ? "
+                "ORDER BY revision",
+                (identifier, after),
+            )
+            return [(row["revision"], row["document"]) for row in rows]
+
     def finish(self, identifier: str, result: str) -> None:
         """A job has ended well with this JSON document."""
         self._end(identifier, "succeeded", result=result)
@@ -281,6 +308,7 @@ class JobStore:
                 "WHERE id = ? AND state = 'running'",
                 (identifier,),
             )
+            database.execute("DELETE FROM partials WHERE job = ?", (identifier,))
 
     def cancel(self, identifier: str) -> Job | None:
         """Cancel a job that waits, and ask one that runs to stop; the job as it is then."""
@@ -329,8 +357,9 @@ class JobStore:
                 "revision = revision + 1 WHERE id = ? AND state = 'running'",
                 (state, time.time(), result, problem, identifier),
             )
-            if ended.rowcount:  # what was uploaded has done its service
+            if ended.rowcount:  # what was uploaded, and shown on the way, has done its service
                 database.execute("DELETE FROM inputs WHERE job = ?", (identifier,))
+                database.execute("DELETE FROM partials WHERE job = ?", (identifier,))
 
     def _connect(self) -> sqlite3.Connection:
         database = sqlite3.connect(self.path, timeout=60, isolation_level=None)

@@ -65,9 +65,12 @@ def _do(store: JobStore, job: Job, library: Path, settings: ServeSettings) -> No
             if not store.report(job.id, done, total, stage):
                 raise CancelledError
 
+    def publish(part: object) -> None:
+        store.publish(job.id, _written(part, library))
+
     try:
         files, options = store.inputs(job.id), store.options(job.id)
-        result = KINDS[job.kind](Work(library, settings, options, files, report))
+        result = KINDS[job.kind](Work(library, settings, options, files, report, publish))
     except CancelledError:
         store.stop(job.id)
     except ProblemError as problem:
@@ -85,9 +88,13 @@ def _do(store: JobStore, job: Job, library: Path, settings: ServeSettings) -> No
             ),
         )
     else:
-        said = finite(without_path(result, library))
-        store.finish(job.id, json.dumps(said, ensure_ascii=False, allow_nan=False))
+        store.finish(job.id, _written(result, library))
     ended = store.get(job.id)
     state = "gone" if ended is None else ended.state
     seconds = round(time.monotonic() - begun, 1)
     log.info("job", extra={"data": {"kind": job.kind, "state": state, "seconds": seconds}})
+
+
+def _written(said: object, library: Path) -> str:
+    """A JSON document for others."""
+    return json.dumps(finite(without_path(said, library)), ensure_ascii=False, allow_nan=False)

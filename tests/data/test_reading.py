@@ -86,7 +86,7 @@ def test_an_assumed_wavelength_is_said_in_words(tmp_path: Path) -> None:
     assert pattern.radiation == CU_KA
     assert pattern.wavelength_source == "assumed"
     assert pattern.warnings == (
-        "Wavelength assumed to be Cu Kα (1.5406 Å): say --wavelength if it is not.",
+        "Wavelength assumed to be Cu Kα (1.5406 Å): give `wavelength` if it is another.",
     )
 
 

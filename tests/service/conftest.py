@@ -97,7 +97,9 @@ def make_result() -> MakeResult:
         return LookupResult(
             query=pattern,
             background=_background(two_theta),
-            warnings=("The wavelength is assumed to be Cu Kα; say --wavelength if it is not.",),
+            warnings=(
+                "The wavelength is assumed to be Cu Kα; give `wavelength` if it is another.",
+            ),
             library_path="/home/someone/.local/share/braggle/libraries/default",
             library_version=3,
             library_entries=13021,

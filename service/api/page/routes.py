@@ -6,7 +6,9 @@ pages as they are in reports.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -14,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, Response
 
 from data.bundled import examples
+from data.canonical import CRYSTAL_SYSTEMS, crystal_system
 from service.api.clients import Client, needs
 from service.api.entry_routes import page_of
 from service.api.lookups import look_up, read_query
@@ -22,19 +25,26 @@ from service.api.problems import ProblemError
 from service.api.queries import PageOptions
 from service.api.search_routes import OVERLAID
 from service.api.services import opened_for, services_of
-from service.pages import asset, template_environment
+from service.pages import asset, inline_hash, template_environment
 from service.report import render_part
 
 router = APIRouter(include_in_schema=False)
 
 Read = Annotated[Client, Depends(needs("read"))]
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'"
+_FRAMED = ("service.map", "map"), ("service.templates", "templates")
+_SCRIPTS = " ".join(inline_hash((package, f"{name}.js")) for package, name in _FRAMED)
+_STYLES = " ".join(
+    inline_hash(("service.report", "report.css"), (package, f"{name}.css"))
+    for package, name in _FRAMED
 )
-"""Own scripts and style sheets only; attributes of style are the plots' colours and places."""
+POLICY = (
+    f"default-src 'none'; script-src 'self' {_SCRIPTS}; style-src 'self' {_STYLES}; "
+    "style-src-attr 'unsafe-inline'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+"""Own scripts and style sheets only, in the library's framed map and templates, too; attributes of
+style are the plots' colours and places."""
 
 _KINDS = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _OWN = "service.api.page"
@@ -45,6 +55,7 @@ FILES = {
     "structure.js": "service.proposals",
     "page.css": _OWN,
     "icon.svg": _OWN,
+    "batch.js": _OWN,
     "calls.js": _OWN,
     "cells.js": _OWN,
     "elements.js": _OWN,
@@ -57,6 +68,7 @@ FILES = {
 
 WAVELENGTHS = ("CuKa", "CuKa1", "CoKa", "MoKa", "AgKa", "CrKa", "FeKa")
 MOST_COUNTED = 12
+LAST_ADDED = 6
 
 
 @router.get("/", response_class=HTMLResponse)
@@ -111,8 +123,23 @@ async def answer_part(request: Request, _client: Read) -> Response:
 async def library_part(request: Request, _client: Read) -> Response:
     """The library at a glance."""
     opened = opened_for(request)
-    info = await run_in_threadpool(lambda: opened.info)
-    return _part("library_part.html", info=info, most=MOST_COUNTED)
+
+    def shown() -> Response:
+        counts = opened.info["statistics"]
+        systems: Counter[str] = Counter()
+        for number, count in counts["space_groups"].items():
+            systems[crystal_system(int(number))] += count
+        rows = len(opened.library)
+        return _part(
+            "library_part.html",
+            info=opened.info,
+            systems={name: systems[name] for name in CRYSTAL_SYSTEMS if systems[name]},
+            elements=[(one, counts["elements"].get(one.symbol, 0)) for one in periodic_table()],
+            last=opened.library.entries(range(rows - 1, max(rows - 1 - LAST_ADDED, -1), -1)),
+            most=MOST_COUNTED,
+        )
+
+    return await run_in_threadpool(shown)
 
 
 @router.get("/parts/entries", response_class=HTMLResponse)
@@ -135,10 +162,24 @@ def _part(name: str, **values: Any) -> Response:  # noqa: ANN401 - as templates 
 
 def _rendered(name: str, **values: Any) -> str:  # noqa: ANN401 - as templates take them
     environment = template_environment()
-    environment.filters["wavelength"] = _wavelength_words
+    environment.filters |= {
+        "brief": _brief,
+        "depth": _depth,
+        "wavelength": _wavelength_words,
+    }
     return environment.from_string(asset(_OWN, name)).render(**values)
 
 
 def _wavelength_words(name: str) -> str:
     """The name of a radiation as it is written: "CuKa1" becomes "Cu Kα₁"."""
     return re.sub("K(a)(1?)$", lambda found: f" Kα{'₁' if found[2] else ''}", name)
+
+
+def _brief(count: int) -> str:
+    """A count that fits in a small box: "8.5k"."""
+    return str(count) if count < 1000 else f"{count / 1000:.{int(count < 10_000)}f}k"
+
+
+def _depth(count: int, most: int) -> int:
+    """How deep a box is coloured, in percent: by the logarithm of its count."""
+    return round(100 * math.log1p(count) / math.log1p(most)) if most else 0

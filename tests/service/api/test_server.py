@@ -63,10 +63,13 @@ def worker_of(server: Server, place: str) -> int:
     return int(row[0])
 
 
-def events(server: Server, place: str, **headers: str) -> list[dict[str, str]]:
+def events(
+    server: Server, place: str, headers: dict[str, str] | None = None, *, parts: bool = False
+) -> list[dict[str, str]]:
     """All events of a job, to its end."""
     found: list[dict[str, str]] = [{}]
-    with server.client.stream("GET", f"{place}/events", headers=headers) as answer:
+    path = f"{place}/events{'?parts=true' if parts else ''}"
+    with server.client.stream("GET", path, headers=headers) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
             if not line:
@@ -83,16 +86,22 @@ def test_several_files_are_a_job_with_progress_and_a_result(server: Server, ruti
     assert answer.status_code == 202
     place = answer.headers["Location"]
     assert answer.json()["links"]["self"] == place
-    told = events(server, place)
+    all_told = events(server, place, parts=True)
+    parts = [json.loads(one["data"]) for one in all_told if one["event"] == "part"]
+    told = [one for one in all_told if one["event"] != "part"]
     assert [one["event"] for one in told[:-1]] == ["progress"] * (len(told) - 1)
     assert told[-1]["event"] == "end"
     assert [int(one["id"]) for one in told] == sorted({int(one["id"]) for one in told})
     assert json.loads(told[-1]["data"])["state"] == "succeeded"
     assert json.loads(told[-1]["data"])["progress"] == {"done": 4, "total": 4, "stage": "patterns"}
-    (last,) = events(server, place, **{"Last-Event-ID": told[-1]["id"]})
+    (last,) = events(server, place, {"Last-Event-ID": told[-1]["id"]})
     assert last["event"] == "end"
 
     documents = server.client.get(f"{place}/result").json()
+    # The last may end the job before it is asked for: the result has it.
+    assert parts
+    for part in parts:
+        assert part["document"] == documents[part["number"]]
     assert [one["query"]["path"] for one in documents] == [
         "scan0.xy", "scan1.xy", "scan2.xy", "bad.xy",
     ]  # fmt: skip

@@ -28,7 +28,16 @@ def library(built: Path, tmp_path: Path) -> Path:
 def done(
     kind: str, library: Path, files: Sequence[File], options: dict[str, Any], **settings: Any
 ) -> Any:
-    return KINDS[kind](Work(library, ServeSettings(**settings), options, files, lambda *_: None))
+    return shown(kind, library, files, options, **settings)[1]
+
+
+def shown(
+    kind: str, library: Path, files: Sequence[File], options: dict[str, Any], **settings: Any
+) -> tuple[list[Any], Any]:
+    """What is shown on the way, and the result."""
+    parts: list[Any] = []
+    work = Work(library, ServeSettings(**settings), options, files, lambda *_: None, parts.append)
+    return parts, KINDS[kind](work)
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -100,3 +109,17 @@ def test_one_bad_pattern_does_not_stop_the_others(library: Path, rutile: Path) -
     assert bad["query"]["path"] == "a.xy"
     assert "error" in bad
     assert [len(one["hits"]) for one in good] == [1, 1]
+
+
+def test_each_pattern_is_shown_as_soon_as_it_is_looked_up(library: Path, rutile: Path) -> None:
+    files = [("a.xy", rutile.read_bytes()), ("b.xy", b"nothing")]
+    parts, documents = shown("search", library, files, {"top": 1})
+    assert parts == [{"number": i, "document": one} for i, one in enumerate(documents)]
+
+
+def test_candidates_are_shown_before_they_are_refined(library: Path, rutile: Path) -> None:
+    options = {"formula": "SnO2", "engines": ["substitution"], "part": True, "refine": False}
+    (part,), result = shown("generate", library, [("a.xy", rutile.read_bytes())], options)
+    assert part["proposals"] == result["proposals"]
+    assert part["engines"] == ["substitution"]
+    assert "Unit cell of proposal 1" in part["part"]

@@ -41,6 +41,11 @@ def test_a_job_from_its_beginning_to_its_end(store: JobStore) -> None:
     assert claimed is not None
     assert (claimed.id, claimed.state, claimed.worker) == (identifier, "running", 17)
     assert store.report(identifier, 1, 2, "patterns")
+    store.publish(identifier, "1")
+    store.publish(identifier, "2")
+    (first, one), (second, two) = store.partials(identifier, 0)
+    assert (one, two) == ("1", "2")
+    assert store.partials(identifier, first) == [(second, "2")]
     store.finish(identifier, "[1]")
     job = store.get(identifier)
     assert job is not None
@@ -48,6 +53,7 @@ def test_a_job_from_its_beginning_to_its_end(store: JobStore) -> None:
     assert job.has_ended
     assert store.result(identifier) == "[1]"
     assert store.inputs(identifier) == []
+    assert store.partials(identifier, 0) == []
     assert job.revision > claimed.revision
 
 

@@ -50,7 +50,8 @@ export function keep(content, name) {
 export function complain(element, error) {
   element.hidden = !error;
   const text = error?.message ?? "";
-  element.textContent = text ? text[0].toUpperCase() + text.slice(1) : "";
+  // A name of a file stays as it is written.
+  element.textContent = /^[a-z]+ /.test(text) ? text[0].toUpperCase() + text.slice(1) : text;
 }
 
 function askForKey() {

@@ -1,4 +1,4 @@
-/** Proposing structures: asked for, watched, cancelled, shown. */
+/** Proposing structures: asked for, watched, cancelled, shown as they come. */
 
 import { body, complain, keep } from "./calls.js";
 import { run } from "./jobs.js";
@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 
 /** Make the form work; `current` gives the pattern that is meant, and its wavelength. */
 export function prepareGenerate(current) {
-  const form = byId("propose"), problem = byId("generate-problem"), area = byId("proposals");
+  const form = byId("propose"), problem = byId("generate-problem"), area = byId("proposals"), said = byId("generate-said");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { file, wavelength } = current(), button = form.querySelector("button");
@@ -17,16 +17,27 @@ export function prepareGenerate(current) {
     };
     complain(problem, null);
     area.replaceChildren();
+    said.textContent = "";
     button.disabled = true;
     try {
-      const found = await run("/v1/generate", body([file], values));
-      if (found) show(area, found); else area.textContent = "Cancelled.";
+      const found = await run("/v1/generate", body([file], values), byId("generate-job"), (part) => {
+        show(area, part);
+        said.textContent = `${counted(part)} so far, not yet refined.`;
+      });
+      if (found) {
+        show(area, found);
+        said.textContent = `${counted(found)} proposed.`;
+        area.focus();
+      } else said.textContent = area.children.length ? "Cancelled. What there was by then is below." : "Cancelled.";
     } catch (error) {
+      said.textContent = "";
       complain(problem, error);
     }
     button.disabled = false;
   });
 }
+
+const counted = ({ proposals }) => (proposals.length === 1 ? "One structure" : `${proposals.length || "No"} structures`);
 
 function show(area, found) {
   area.innerHTML = found.part;
@@ -37,8 +48,6 @@ function show(area, found) {
     button.addEventListener("click", () => keep(new Blob([cif], { type: "chemical/x-cif" }), `${found.query.formula}-${rank}.cif`));
     one.append(button);
   });
-  if (!found.proposals.length) area.append("No structure could be proposed.");
   braggle.drawPlots(area);
   braggle.drawCells(area);
-  area.focus();
 }

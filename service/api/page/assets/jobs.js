@@ -2,10 +2,9 @@
 
 import { call } from "./calls.js";
 
-const byId = (id) => document.getElementById(id);
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Each server-sent event of an answer: its kind and its document. */
+/** Each server-sent event of an answer: its kind, its id and its document. */
 async function* events(answer) {
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
@@ -18,32 +17,39 @@ async function* events(answer) {
     for (const one of whole) {
       const fields = Object.fromEntries(
         one.split("\n").filter((line) => line && !line.startsWith(":")).map((line) => line.split(/: ?(.*)/s)));
-      if (fields.data) yield JSON.parse(fields.data);
+      if (fields.data) yield { kind: fields.event, id: fields.id, document: JSON.parse(fields.data) };
     }
   }
 }
 
-function show(job) {
-  const { done, total, stage } = job.progress, bar = byId("bar");
+function show(area, job) {
+  const { done, total, stage } = job.progress, bar = area.querySelector("progress"), said = area.querySelector("[role=status]");
   if (total) { bar.max = total; bar.value = done; } else bar.removeAttribute("value");
   const words = job.stopping ? "being cancelled" : job.state === "queued" ? "waits for its turn" : stage.replaceAll("_", " ");
-  const said = total && job.state === "running" ? `${words}, ${done} of ${total}` : words;
-  if (byId("stage").textContent !== said) byId("stage").textContent = said;
+  const text = total && job.state === "running" ? `${words}, ${done} of ${total}` : words;
+  if (said.textContent !== text) said.textContent = text;
 }
 
-/** Ask for a job and wait for its end; the document it ended with, null when it was cancelled. */
-export async function run(path, request) {
-  const area = byId("job"), cancel = byId("cancel");
-  let job = await (await call(path, request)).json();
+/**
+ * Ask for a job and wait for its end; the document it ended with, null when it was cancelled.
+ * `area` shows how far it is, `part` takes what it shows of its result on the way.
+ */
+export async function run(path, request, area, part = () => {}) {
+  const cancel = area.querySelector("button");
+  let job = await (await call(path, request)).json(), last = "";
   const { self, events: stream, result } = job.links;
-  const stop = () => call(self, { method: "DELETE" }).then((answer) => answer.json()).then(show).catch(() => {});
+  const stop = () => call(self, { method: "DELETE" }).then((answer) => answer.json()).then((now) => show(area, now)).catch(() => {});
   cancel.addEventListener("click", stop);
   area.hidden = false;
-  show(job);
+  show(area, job);
   try {
     while (!job.ended_at) {
       try {
-        for await (job of events(await call(stream))) show(job);
+        const headers = last ? { "Last-Event-ID": last } : {};
+        for await (const { kind, id, document } of events(await call(`${stream}?parts=true`, { headers }))) {
+          last = id;
+          if (kind === "part") part(document); else show(area, (job = document));
+        }
       } catch (error) {
         if (error.status) throw error; // refused; a stream that broke off is begun again
       }

@@ -45,7 +45,7 @@ byId("add").addEventListener("submit", (event) => {
   event.preventDefault();
   byId("added").textContent = "";
   attempt(async () => {
-    const change = await run("/v1/entries", body(byId("cifs").files));
+    const change = await run("/v1/entries", body(byId("cifs").files), byId("add-job"));
     if (!change) { byId("added").textContent = "Cancelled."; return; }
     const said = [`${change.added} added`, `${change.merged} joined to entries there were`, `${change.known} known already`];
     if (change.problems.length) said.push(`${change.problems.length} not read: ${change.problems[0]}`);
@@ -54,6 +54,32 @@ byId("add").addEventListener("submit", (event) => {
     setTimeout(() => attempt(async () => { await glance(); await find(); }), 3000); // the service takes it up by then
   }, byId("add-problem"));
 });
+
+/* --- the map and the templates, each a page of its own ------------------------------------ */
+
+const NAMES = { map: "Map of the library", templates: "Templates of the library" };
+
+/** A job made once for a version; one that did not end well is forgotten and made anew. */
+async function draw(what) {
+  const path = `/v1/library/${what}`, request = { method: "POST" };
+  const { ended_at, state, links } = await (await call(path, request)).json();
+  if (ended_at && state !== "succeeded") await call(links.self, { method: "DELETE" });
+  const found = await run(path, request, byId("draw-job"));
+  if (!found) { byId("draw-said").textContent = "Cancelled."; return; }
+  const frame = Object.assign(document.createElement("iframe"), { title: NAMES[what], srcdoc: found.page });
+  frame.sandbox = "allow-scripts";
+  byId("drawn").replaceChildren(frame);
+  byId("draw-said").textContent = `${NAMES[what]}, version ${found.library.version}.`;
+}
+
+const draws = [...document.querySelectorAll("[data-draw]")];
+for (const button of draws)
+  button.addEventListener("click", async () => {
+    byId("draw-said").textContent = "";
+    for (const one of draws) one.disabled = true;
+    await attempt(() => draw(button.dataset.draw), byId("draw-problem"));
+    for (const one of draws) one.disabled = false;
+  });
 
 const load = () => attempt(async () => { await glance(); await find(); });
 document.addEventListener("key", load);

@@ -1,6 +1,7 @@
 /** The page that looks a pattern up. */
 
 import { body, call, complain, keep } from "./calls.js";
+import { lookUpAll } from "./batch.js";
 import { Elements } from "./elements.js";
 import { prepareGenerate } from "./generate.js";
 import "./cells.js";
@@ -8,7 +9,7 @@ import "./cells.js";
 const byId = (id) => document.getElementById(id);
 const elements = new Elements(document.querySelector(".table-of-elements"), byId("said"), byId("clear"));
 const problem = byId("problem");
-let file = null, reading = null, asking = null, asked = null;
+let file = null, several = null, reading = null, asking = null, asked = null;
 
 /* --- the pattern ----------------------------------------------------------------------- */
 
@@ -27,10 +28,38 @@ function choose(value) {
 function take(given, radiation = "") {
   if (!given) return;
   file = given;
+  several = null;
   choose(radiation);
+  clear();
+  return read();
+}
+
+function clear() {
+  asking?.abort();
   byId("result").hidden = byId("generate").hidden = true;
   byId("proposals").replaceChildren();
-  return read();
+  byId("generate-said").textContent = byId("status").textContent = "";
+  complain(byId("generate-problem"), null);
+  byId("ask").textContent = several ? `Look up ${several.length} patterns` : "Look up";
+}
+
+/** Several files are looked up as they are; none is drawn before. */
+function takeAll(given) {
+  const files = [...given];
+  byId("batch").hidden = true;
+  if (files.length < 2) return take(files[0]);
+  reading?.abort();
+  several = files;
+  file = null;
+  choose("");
+  clear();
+  complain(problem, null);
+  byId("file-name").textContent = `${files.length} files`;
+  byId("file-about").textContent = files.map((one) => one.name).join(", ");
+  byId("wavelength").options[0].textContent = "as each file says, else Cu Kα";
+  byId("wavelength-field").classList.remove("asked");
+  byId("curve").hidden = byId("file-warnings").hidden = true;
+  byId("ask").disabled = false;
 }
 
 /** Read the file as it is and draw it. */
@@ -47,7 +76,6 @@ async function read() {
     describe(query);
     draw(curves);
     byId("ask").disabled = byId("generate").hidden = false;
-    byId("generate").hidden = false;
   } catch (error) {
     if (error.name === "AbortError") return;
     byId("file-about").textContent = "could not be read";
@@ -79,16 +107,17 @@ function draw(curves) {
   braggle.drawPlots(byId("curve"));
 }
 
-byId("file").addEventListener("change", (event) => take(event.target.files[0]));
+byId("file").addEventListener("change", (event) => { takeAll(event.target.files); event.target.value = ""; });
 for (const kind of ["dragover", "dragleave", "drop"])
   document.addEventListener(kind, (event) => {
     event.preventDefault();
     byId("drop").classList.toggle("over", kind === "dragover");
-    if (kind === "drop") take(event.dataTransfer.files[0]);
+    if (kind === "drop") takeAll(event.dataTransfer.files);
   });
 for (const button of document.querySelectorAll("[data-example]"))
   button.addEventListener("click", async () => {
     try {
+      byId("batch").hidden = true;
       const content = await (await call(`/examples/${button.dataset.example}`)).blob();
       await take(new File([content], button.dataset.file), button.dataset.wavelength);
     } catch (error) {
@@ -106,11 +135,21 @@ byId("other").addEventListener("change", () => { if (file) read(); });
 
 byId("look-up").addEventListener("submit", async (event) => {
   event.preventDefault();
-  if (!file) return;
-  asking?.abort();
-  const mine = (asking = new AbortController());
   const options = { wavelength: wavelength(), phases: byId("phases").value, top: byId("top").value, ...elements.options() };
   complain(problem, null);
+  if (file) return lookUp(options);
+  if (!several) return;
+  byId("ask").disabled = true;
+  await lookUpAll(several, options, async (one) => {
+    await take(one, options.wavelength);
+    if (file === one && !byId("ask").disabled) await lookUp(options);
+  });
+  byId("ask").disabled = false;
+});
+
+async function lookUp(options) {
+  asking?.abort();
+  const mine = (asking = new AbortController());
   byId("status").textContent = "Looking up …";
   byId("ask").setAttribute("aria-busy", "true");
   try {
@@ -130,7 +169,7 @@ byId("look-up").addEventListener("submit", async (event) => {
   } finally {
     if (asking === mine) byId("ask").removeAttribute("aria-busy");
   }
-});
+}
 
 /** Files that the service makes of the last look-up, each under the pattern's name. */
 for (const [id, path, ending] of [["report", "/v1/report", ".html"], ["hand-over", "/v1/hand-over", ".zip"]])
