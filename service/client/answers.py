@@ -404,6 +404,13 @@ class Removed(TypedDict):
     removed: int
 
 
+class Page(TypedDict):
+    """A drawing of the library: `page` is HTML with all that it shows."""
+
+    library: LibraryState
+    page: str
+
+
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 

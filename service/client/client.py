@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Literal, Self, Unpack
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -192,6 +192,10 @@ class Client:
     def remove(self, entry_id: str, *, idempotency_key: str | None = None) -> Job[answers.Removed]:
         """Take an entry out of the library; needs the scope `admin`."""
         return self._job("DELETE", _entry(entry_id), {}, idempotency_key)
+
+    def draw(self, what: Literal["map", "templates"]) -> Job[answers.Page]:
+        """The library's map, or its templates, as a page; the same job for each version."""
+        return self._job("POST", f"/v1/library/{what}", {})
 
     def jobs(self) -> list[Job[Any]]:
         """Your jobs, last made first; with the scope `admin` those of everyone."""
