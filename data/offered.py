@@ -45,6 +45,7 @@ class Offered:
         name: what its problems and sources are called by.
         row: collection and identifier that its crystals get, where it is a row of a table.
         problem: why the content is missing, if it is.
+        most_atoms: larger cells are problems, if there is a limit.
     """
 
     origin: Origin
@@ -52,6 +53,7 @@ class Offered:
     name: str
     row: tuple[str, str] | None = None
     problem: Problem | None = None
+    most_atoms: int | None = None
 
     @classmethod
     def of(
@@ -98,9 +100,18 @@ class Offered:
             yield self.problem
             return
         for item in read_cif_text(decode(self.content), self.name):
-            if self.row is not None and isinstance(item, Record):
-                collection, identifier = self.row
-                source = replace(item.source, collection=collection, identifier=identifier)
-                yield replace(item, source=source)
-            else:
-                yield item
+            yield self._checked(item) if isinstance(item, Record) else item
+
+    def _checked(self, record: Record) -> Record | Problem:
+        if self.most_atoms is not None and len(record.crystal) > self.most_atoms:
+            return Problem(
+                f"{record.source.collection} {record.source.identifier}",
+                0,
+                f"{len(record.crystal)} atoms in the cell are more than {self.most_atoms}; give a "
+                "smaller cell",
+            )
+        if self.row is None:
+            return record
+        collection, identifier = self.row
+        source = replace(record.source, collection=collection, identifier=identifier)
+        return replace(record, source=source)

@@ -126,7 +126,7 @@ def _members(
 
 def _digest(file: BinaryIO) -> str:
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()[:20]
+    return hashlib.sha256(file.read()).hexdigest()[:20]
 
 
 def _size(size: int) -> str:

@@ -45,7 +45,7 @@ class Opened:
         _ = self.searcher.sticks
         for channel in FUSED:
             if channel in self.searcher.channels:
-                self.library.vectors(channel)
+                self.library.load(channel)
 
     @cached_property
     def info(self) -> dict[str, Any]:
