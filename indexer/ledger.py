@@ -101,11 +101,14 @@ def ledger_rows(
     return pa.Table.from_pylist(rows, LEDGER_SCHEMA)
 
 
-def read_ledger(reader: Reader, *, failed: bool = False) -> list[LedgerRow]:
-    """The ledger of a library, first come first; only what failed last, if so asked."""
+def read_ledger(reader: Reader, *, failed: bool = False, since: int = 0) -> list[LedgerRow]:
+    """The ledger of a library from a row on, first come first; only what failed last, if so
+    asked.
+    """
     if not reader.rows(LEDGER):
         return []
-    rows = [LedgerRow.of(row) for row in reader.table(LEDGER, LEDGER_SCHEMA.names).to_pylist()]
+    table = reader.tail(LEDGER, since, LEDGER_SCHEMA.names)
+    rows = [LedgerRow.of(row) for row in table.to_pylist()]
     if not failed:
         return rows
     last = {(row.path, row.member): row for row in rows}

@@ -24,7 +24,7 @@ from indexer.ledger import LedgerRow, read_ledger
 from indexer.maintaining import KEEP_DAYS, KEEP_LAST, Upkeep, maintain
 from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current, size_of
 from indexer.removing import remove
-from indexer.schema import ENTRIES, LINES_COLUMNS, SOURCES, flat, lines_table_of
+from indexer.schema import ENTRIES, LEDGER, LINES_COLUMNS, SOURCES, flat, lines_table_of
 from indexer.tables import Reader
 from indexer.tallying import Change
 from indexer.templates.storage import holds_templates, known_templates
@@ -206,13 +206,67 @@ class Library:
             dry_run=dry_run,
         )
 
+    def export(self, file: Path | str, *, progress: Progress | None = None) -> Path:
+        """Write this version as a bundle: one file to be handed on.
+
+        Args:
+            file: to write, or a folder for it.
+            progress: called with done, total and stage.
+
+        Returns:
+            The file.
+
+        Raises:
+            LibraryError: it cannot be written.
+        """
+        from indexer.bundle import SUFFIX, export
+
+        place = Path(file)
+        if place.is_dir():
+            place /= f"{self.path.resolve().name}-{self.version}{SUFFIX}"
+        export(self.path, self._published, self._reader, place, progress)
+        return place
+
+    @classmethod
+    def import_bundle(
+        cls,
+        file: Path | str,
+        path: Path | str,
+        *,
+        channels: Sequence[AnyChannel] | None = None,
+        progress: Progress | None = None,
+    ) -> Library:
+        """Make a library of a bundle, in a folder where there is none.
+
+        Raises:
+            LibraryError: the file is no bundle or altered, or something is in the way.
+        """
+        from indexer.bundle import import_bundle
+
+        folder = Path(path)
+        if is_library(folder) or not may_build_in(folder):
+            raise LibraryError(f"{folder}: something is there already; name a new folder")
+        made_by = default_channels() if channels is None else channels
+        import_bundle(Path(file), folder, made_by, progress)
+        return cls(folder)
+
     def history(self) -> tuple[KeptVersion, ...]:
         """The versions that are kept, whatever is published now the last of them."""
         return history(self.path)
 
-    def ledger(self, *, failed: bool = False) -> list[LedgerRow]:
-        """What became of every file that was offered, or of those that cannot be read."""
-        return read_ledger(self._reader, failed=failed)
+    def ledger(self, *, failed: bool = False, since: int = 0) -> list[LedgerRow]:
+        """What became of every file that was offered, first come first.
+
+        Args:
+            failed: only those that cannot be read, as they are now.
+            since: leave out so many rows.
+        """
+        return read_ledger(self._reader, failed=failed, since=since)
+
+    @property
+    def ledger_length(self) -> int:
+        """How many rows the ledger has."""
+        return self._reader.rows(LEDGER)
 
     def __len__(self) -> int:
         return self._published.entries

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexer.channel import AnyChannel
 from indexer.checking import overgrown_indexes
-from indexer.history import forget, history, kept_numbers
+from indexer.history import forget, history, kept_numbers, kept_version
 from indexer.index_cache import cached_index, overgrown, save_index
 from indexer.publishing import ChannelStamp, Published, one_writer, read_current, size_of
 from indexer.schema import INTERVALS, LEDGER, vectors_table
@@ -159,5 +159,9 @@ def _old_versions(path: Path, keep_last: int, keep_days: float) -> tuple[int, ..
 def _clean(path: Path) -> None:
     """Remove what no kept version needs."""
     current = read_current(path)
+    writer = Writer(path)
+    for one in history(path):
+        # Tagged they are; but a tag that was lost must not cost the version.
+        writer.tag_versions(f"v{one.version}", kept_version(path, one.version).tables)
     kept = {f"v{number}" for number in (*kept_numbers(path), current.version)}
-    Writer(path).clean(kept, current.tables)
+    writer.clean(kept, current.tables)

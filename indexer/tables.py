@@ -114,6 +114,10 @@ class Reader:
         """Whether there is such a table with such a column."""
         return name in self._datasets and column in self._datasets[name].schema.names
 
+    def schema(self, name: str) -> pa.Schema:
+        """Columns of a table."""
+        return self._datasets[name].schema
+
     def rows(self, name: str) -> int:
         """How many rows a table has; none where there is no such table."""
         return int(self._datasets[name].count_rows()) if name in self._datasets else 0
@@ -217,10 +221,11 @@ class Writer:
         for name, table in versions.items():
             with _as_damage(self._path, name):
                 tags = self._dataset(name).tags
-                if label in tags.list():
-                    tags.update(label, table.version)
-                else:
+                known = tags.list().get(label)
+                if known is None:
                     tags.create(label, table.version)
+                elif known["version"] != table.version:
+                    tags.update(label, table.version)
 
     def compact(self, name: str) -> None:
         """Write a table anew as few files, without what was deleted; rows keep their order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -182,6 +183,7 @@ class Writing:
         *,
         version: int,
         verb: str,
+        settings: LineSettings | None = None,
     ) -> None:
         """Begin under the folder's lock.
 
@@ -191,6 +193,7 @@ class Writing:
             base: what is continued; None begins anew.
             version: that is published next.
             verb: what the history says was done.
+            settings: of the lines, where it is begun anew.
         """
         self.path, self.version, self.verb = path, version, verb
         self.channels = tuple(channels or ())
@@ -200,7 +203,7 @@ class Writing:
         self.base = base
         self.writer = Writer(path)
         self.changed = base is None
-        self.settings = LineSettings()
+        self.settings = settings or LineSettings()
         self.templates = TemplatesState(0)
         self._reader = Reader(path, base.tables) if base else None
         self.tally = Tally(self._reader)
@@ -469,16 +472,21 @@ class Writing:
         if sources.num_rows == 0:
             return
         self.changed = True
-        self.writer.append(ENTRIES, entries)
         self.writer.append(SOURCES, sources)
-        if entries.num_rows == 0:
-            return
+        if entries.num_rows:
+            self.append_entries(entries)
+
+    def append_entries(self, entries: pa.Table, *, without: AbstractSet[str] = frozenset()) -> None:
+        """Write entries and what is made of them, but the vectors of some channels."""
         from indexer.templates.collecting import interval_rows
 
+        self.changed = True
         self._entries += entries.num_rows
+        self.writer.append(ENTRIES, entries)
         self.writer.append(INTERVALS, interval_rows(entries))
         for channel, stamp in zip(self.channels, self.stamps, strict=True):
-            self._embed(channel, stamp, entries)
+            if stamp.id not in without:
+                self._embed(channel, stamp, entries)
 
     def _embed(self, channel: AnyChannel, stamp: ChannelStamp, entries: pa.Table) -> None:
         if isinstance(channel, ReadsAtoms):

@@ -185,6 +185,9 @@ app.command()(upkeep.maintain)
 app.command()(upkeep.history)
 app.command()(upkeep.rollback)
 app.command()(upkeep.ledger)
+app.command()(upkeep.watch)
+app.command()(upkeep.export)
+app.command("import")(upkeep.import_)
 
 
 def _map_answer(drawn: LibraryMap, out: Path) -> dict[str, Any]:

@@ -1,21 +1,24 @@
-"""`braggle library remove`, `maintain`, `history`, `rollback` and `ledger`."""
+"""What keeps a library: remove, maintain, history, rollback, ledger, export, import, watch."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from data.errors import QueryError
+from data.errors import LibraryError, QueryError
 from service.commands.options import DryRun, Json, LibraryName, verb
 from service.commands.search import open_library
-from service.terminal import complain, emit, progress_bar, show
+from service.terminal import complain, emit, emit_line, progress_bar, show
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indexer import Library
+    from indexer.watching import Taken
 
 
 @verb
@@ -164,6 +167,101 @@ def ledger(
         show(f"{row.at}  {row.status}{given}  {place}{f': {row.reason}' if row.reason else ''}")
     if not rows:
         show(f"{opened.path}: {'no file that cannot be read' if failed else 'no files'}")
+
+
+@verb
+def export(
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, or a folder for it.")],
+    *,
+    library: LibraryName = None,
+    json: Json = False,
+) -> None:
+    """Write a library as one file, to be handed on."""
+    opened = open_library(library)
+    with progress_bar() as progress:
+        file = opened.export(to, progress=progress)
+    size = file.stat().st_size
+    if json:
+        emit({"library": _library(opened), "file": str(file), "bytes": size})
+    else:
+        show(f"{file}: {len(opened)} entries of version {opened.version}, {size / 1e6:.1f} MB")
+
+
+@verb
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")],
+    *,
+    into: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIB",
+            help="Path or name of the library; $BRAGGLE_LIBRARY, else 'main', when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a library of a bundle that `braggle library export` wrote."""
+    from indexer import Library
+    from service.settings import Settings
+
+    path = Settings.load().library_path(into)
+    with progress_bar() as progress:
+        made = Library.import_bundle(file, path, progress=progress)
+    if json:
+        emit({"library": _library(made)})
+    else:
+        show(f"{made.path}: {len(made)} entries from {file}")
+
+
+@verb
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="CIFs, and archives of CIFs.")],
+    *,
+    library: LibraryName = None,
+    every: Annotated[
+        float,
+        typer.Option(metavar="S", min=0.1, help="Between looks; a file that stays is complete."),
+    ] = 5.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Take what is complete now, and end.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="A JSON document a line for each file.")
+    ] = False,
+) -> None:
+    """Add files of a folder to a library as they come; bad ones are moved to DIR-refused."""
+    from indexer.watching import WatchedFolder, take_up
+
+    path = open_library(library).path
+    watched = WatchedFolder(folder)
+    watched.complete()
+    try:
+        while True:
+            time.sleep(every)
+            found = watched.complete()
+            try:
+                for one in take_up(path, watched, found) if found else ():
+                    _tell_taken(one, json=json)
+            except LibraryError as error:  # somebody else writes, or the disk is full
+                if once:
+                    raise
+                complain(f"{error}; tried again in {every:g} s")
+                watched.again(found)
+            if once:
+                return
+    except KeyboardInterrupt:
+        return
+
+
+def _tell_taken(taken: Taken, *, json: bool) -> None:
+    if json:
+        emit_line(asdict(taken))
+    elif taken.moved_to:
+        complain(f"{taken.reason}; moved to {taken.moved_to}")
+    else:
+        beside = f"; not read: {taken.reason}" if taken.reason else ""
+        show(f"{taken.path}: {taken.status}, {taken.entries} entries{beside}")
 
 
 def _ids(given: list[str]) -> list[str]:

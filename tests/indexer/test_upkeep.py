@@ -31,7 +31,7 @@ def cif(number: int) -> bytes:
 def id_of(number: int) -> str:
     (item,) = Offered.upload(cif(number), "one.cif").items()
     assert not hasattr(item, "reason")
-    return crystal_id(standardize(item.crystal))  # type: ignore[union-attr]
+    return crystal_id(standardize(item.crystal))
 
 
 def offered(path: str, number: int) -> Offered:

@@ -220,8 +220,8 @@ class TestOlderLibraries:
 
 
 STEPS = [
-    # Entries, sources and vectors were appended before.
-    ("indexer.tables.Writer.append", 4),
+    # Sources, entries, their intervals and vectors were appended before.
+    ("indexer.tables.Writer.append", 5),
     ("indexer.templates.collecting.extended", 1),
     ("indexer.writing.hash_files", 1),
     ("indexer.writing.publish", 1),
