@@ -28,11 +28,13 @@ from indexer.schema import (
     lines_table_of,
     vectors_table,
 )
-from indexer.tables import Reader, quoted
+from indexer.tables import Reader, present, quoted
 from indexer.templates.storage import LOG_COLUMNS, TEMPLATES, holds_templates, known_templates
 from indexer.vectors import FLAT_UP_TO, VectorIndex
 
 CANARIES, NEAR = 16, 10
+FEW_LISTS = 8
+"""Of a parted index: a vector is in the list that is nearest to it."""
 SAMPLE = 24
 
 
@@ -87,17 +89,22 @@ def check_before_publishing(
         ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
         _insist(_templates(reader.tail(TEMPLATES, logged, LOG_COLUMNS), ids), path, published)
     for channel in published.channels:
-        index, _ = cached_index(path, published, channel, reader)
+        index, _ = cached_index(path, published, channel, reader, glance=True)
         if overgrown(index) and (anew or len(index) <= FLAT_UP_TO):
             index = new_index(channel, reader)
             save_index(path, published.version, channel, index, reader)
-        _insist(_canaries(index, reader, channel), path, published)
+        check = _canaries(index, reader, channel)
+        if not check.ok:
+            # A damaged cache is no reason to refuse a version: it is noticed now, and made again.
+            index, _ = cached_index(path, published, channel, reader)
+            check = _canaries(index, reader, channel)
+        _insist(check, path, published)
 
 
 def overgrown_indexes(path: Path, published: Published, reader: Reader) -> list[str]:
     """Channels whose main index should be made anew."""
     found = (
-        (channel.id, cached_index(path, published, channel, reader)[0])
+        (channel.id, cached_index(path, published, channel, reader, glance=True)[0])
         for channel in published.channels
     )
     return [channel_id for channel_id, index in found if overgrown(index)]
@@ -146,18 +153,19 @@ def _files(path: Path, reader: Reader, published: Published) -> Check:
 
 def _structure(reader: Reader, published: Published, unchanged: int) -> Iterator[Check]:
     ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
-    distinct = pc.count_distinct(ids).as_py()
-    yield Check("unique entries", distinct == len(ids), f"{len(ids)} rows, {distinct} ids")
-
     new = ids[unchanged:]
+    twice = len(new) - pc.count_distinct(new).as_py() + len(present(ids[:unchanged], new))
+    detail = f"{len(ids)} rows, {len(ids) - twice} ids"
+    yield Check("unique entries", not twice, detail)
+
     if unchanged:
-        quoted_ids = quoted(new.to_pylist())
-        sources = reader.where(SOURCES, f"id IN ({quoted_ids})", ["id"]) if len(new) else None
-        with_source = pc.unique(sources["id"]) if sources else new
+        of_new = f"id IN ({quoted(new.to_pylist())})"
+        with_source = reader.where(SOURCES, of_new, ["id"])["id"] if len(new) else new
+        strangers = 0
     else:
         with_source = pc.unique(reader.table(SOURCES, ["id"])["id"])
+        strangers = len(with_source) - pc.sum(pc.is_in(with_source, value_set=ids)).as_py()
     missing = len(new) - (pc.sum(pc.is_in(new, value_set=with_source)).as_py() or 0)
-    strangers = len(with_source) - (pc.sum(pc.is_in(with_source, value_set=ids)).as_py() or 0)
     yield Check(
         "sources",
         missing == strangers == 0,
@@ -244,7 +252,7 @@ def _canaries(index: VectorIndex, reader: Reader, channel: ChannelStamp) -> Chec
     asked = stored_vectors(channel, reader, rows)
     if not np.isfinite(asked).all():
         return Check(name, ok=False, detail="a vector holds values that are not finite")
-    answers = [index.nearest(one, NEAR) for one in asked]
+    answers = [index.nearest(one, NEAR, lists=FEW_LISTS) for one in asked]
     near = np.unique(np.concatenate([found for found, _ in answers]))
     stored = stored_vectors(channel, reader, near)
     right = 0

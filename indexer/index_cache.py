@@ -37,7 +37,12 @@ _loaded: weakref.WeakValueDictionary[tuple[object, ...], faiss.Index] = (
 
 
 def cached_index(
-    path: Path, published: Published, channel: ChannelStamp, reader: Reader
+    path: Path,
+    published: Published,
+    channel: ChannelStamp,
+    reader: Reader,
+    *,
+    glance: bool = False,
 ) -> tuple[VectorIndex, str | None]:
     """The index of a channel: a main one from the cache with what changed since, or made anew.
 
@@ -46,6 +51,8 @@ def cached_index(
         published: the version that is read.
         channel: whose vectors.
         reader: of its tables.
+        glance: read from the disk only what is searched, and do not compare the file with its
+            checksum.
 
     Returns:
         The index, and a warning when there was a cache that had to be refused.
@@ -53,7 +60,7 @@ def cached_index(
     warning = None
     for stamp_file in _stamps(path, channel.id, published.version):
         try:
-            loaded = _load(stamp_file, channel)
+            loaded = _load(stamp_file, channel, glance=glance)
         except (OSError, ValueError, RuntimeError, KeyError, TypeError):
             file = stamp_file.with_suffix(".faiss")
             warning = f"{file}: the index does not match its library and was made again"
@@ -119,6 +126,7 @@ def save_index(
         "library_version": version,
         "channel": asdict(channel),
         "count": len(places),
+        "bytes": len(content),
         "files": [*layout.files, ""],
         "sha256": _sha256(content),
         "rows_sha256": _sha256(places),
@@ -148,7 +156,9 @@ def _stamps(path: Path, channel_id: str, version: int | None) -> Iterator[Path]:
     yield from (file for number, file in newest_first if version is not None and number > version)
 
 
-def _load(stamp_file: Path, channel: ChannelStamp) -> tuple[faiss.Index, Layout] | None:
+def _load(
+    stamp_file: Path, channel: ChannelStamp, *, glance: bool
+) -> tuple[faiss.Index, Layout] | None:
     """An index and the rows it covers; None when it is another channel's, or of an old Braggle.
 
     Raises:
@@ -165,6 +175,10 @@ def _load(stamp_file: Path, channel: ChannelStamp) -> tuple[faiss.Index, Layout]
     status = file.stat()
     key = (str(file.absolute()), status.st_mtime_ns, status.st_ino, stamp["sha256"])
     index = _loaded.get(key)
+    if index is None and glance:
+        if status.st_size != stamp["bytes"]:
+            raise ValueError("the index is of another size")
+        index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
     if index is None:
         content = np.fromfile(file, dtype=np.uint8)
         if _sha256(content) != stamp["sha256"]:

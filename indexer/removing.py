@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from data.errors import LibraryError
 from indexer.publishing import one_writer, read_current
 from indexer.schema import ENTRIES
-from indexer.tables import Reader
+from indexer.tables import Reader, present
 from indexer.writing import Progress, Writing, silent
 
 
@@ -36,9 +33,9 @@ def remove(path: Path, ids: frozenset[str], *, progress: Progress | None = None)
 
 def _found(path: Path, ids: frozenset[str]) -> set[str]:
     there = Reader(path, read_current(path).tables).table(ENTRIES, ["id"])["id"]
-    found = there.filter(pc.is_in(there, value_set=pa.array(ids, pa.string()))).to_pylist()
+    found = present(there, ids)
     if len(found) == len(there):
         raise LibraryError(
             f"{path}: without these no entry would be left; remove the library's folder instead"
         )
-    return set(found)
+    return found

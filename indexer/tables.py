@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.errors import LibraryError
@@ -274,6 +275,12 @@ def _as_damage(path: Path, name: str) -> Iterator[None]:
             f"{path}: table {name} cannot be used ({reason}); "
             "restore the folder from a copy, or build the library again"
         ) from error
+
+
+def present(ids: pa.Array | pa.ChunkedArray, wanted: Iterable[str]) -> set[str]:
+    """Which of some ids are among many."""
+    few = pa.array(wanted, pa.string())
+    return set(ids.filter(pc.is_in(ids, value_set=few)).to_pylist()) if len(few) else set()
 
 
 def quoted(values: Iterable[str]) -> str:

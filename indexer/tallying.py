@@ -10,14 +10,13 @@ from importlib.metadata import version
 from itertools import islice
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from data.offered import Offered, Origin
 from data.record import Problem
 from indexer.ingest import Chunk, Item
 from indexer.ledger import LedgerRow, Outcome, Status, last_rows
 from indexer.schema import ENTRIES, SOURCES
-from indexer.tables import Reader, quoted
+from indexer.tables import Reader, present, quoted
 
 LOOKED_UP = 64
 """Files that are looked up in the ledger together; their contents wait in memory."""
@@ -214,9 +213,7 @@ class Tally:
         wanted = set(ids)
         known = wanted & self._new
         if self._there is not None and wanted - known:
-            asked = pa.array(wanted - known, pa.string())
-            found = self._there.filter(pc.is_in(self._there, value_set=asked)).to_pylist()
-            known |= set(found) - self._gone
+            known |= present(self._there, wanted - known) - self._gone
         return known
 
     def _sources(self, column: str, values: AbstractSet[str]) -> set[SourceKey]:

@@ -91,9 +91,17 @@ class VectorIndex:
         return every
 
     def nearest(
-        self, vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        rows: NDArray[np.int64] | None = None,
+        *,
+        lists: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The k rows nearest to any of m query vectors, best first; see `Library.nearest`."""
+        """The k rows nearest to any of m query vectors, best first; see `Library.nearest`.
+
+        `lists` of a parted index are read, where it is given.
+        """
         queries = np.ascontiguousarray(np.atleast_2d(vectors), dtype=np.float32)
         if queries.ndim != 2 or queries.shape[1] != self._dimension:
             raise QueryError(
@@ -108,7 +116,7 @@ class VectorIndex:
             wanted[rows] = True
         if k <= 0 or len(queries) == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        parts = [part.nearest(queries, k, wanted) for part in self._parts]
+        parts = [part.nearest(queries, k, wanted, lists) for part in self._parts]
         found, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
         return _best_per_row(found, scores, k)
 
@@ -136,7 +144,11 @@ class _Part:
         return every
 
     def nearest(
-        self, queries: NDArray[np.float32], k: int, wanted: NDArray[np.bool_] | None
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        wanted: NDArray[np.bool_] | None,
+        probed: int | None,
     ) -> tuple[Rows, NDArray[np.float32]]:
         """Up to k rows and scores for each query, one after the other.
 
@@ -144,6 +156,7 @@ class _Part:
             queries: shape (m, dimension).
             k: for each.
             wanted: rows to compare, all when not given. Shape (N,).
+            probed: lists to read, where the index is parted; by its size when not given.
         """
         asked = self.live if wanted is None else self.live & wanted[self.rows]
         k = min(k, int(asked.sum()))
@@ -155,7 +168,8 @@ class _Part:
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
         lists = int(getattr(self.index, "nlist", 0))
         if lists:
-            options["nprobe"] = _probes(lists) if wanted is None else lists
+            usual = _probes(lists) if wanted is None else lists
+            options["nprobe"] = min(probed or usual, lists)
         kind: Any = faiss.SearchParametersIVF if lists else faiss.SearchParameters
         scores, found = self.index.search(queries, k, params=kind(**options) if options else None)
         places, values = found.ravel(), scores.ravel()

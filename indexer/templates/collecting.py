@@ -20,14 +20,17 @@ from indexer.schema import (
 )
 from indexer.schema import INTERVALS as INTERVALS_TABLE
 from indexer.tables import Reader
-from indexer.templates.grouping import Group, found, grow
-from indexer.templates.pattern import patterns_of, strongest
+from indexer.templates.grouping import CLOSE, Group, found, grow
+from indexer.templates.pattern import patterns_of, remaining, strongest
 from indexer.templates.storage import TEMPLATES_SCHEMA, known_templates, log
 from indexer.templates.structure import structure_of
 from indexer.templates.template import INTERVALS, Template
 
-CROWD = 1000
+CROWD = 3000
 """Entries of an interval from which on newcomers found nothing before `maintain`."""
+
+FEW_NEW = 0.1
+"""Where newcomers are less than this part of an interval, only what is near them is looked at."""
 
 BLOCK_ROWS = 1024
 """Entries that are looked at together, in whole intervals."""
@@ -66,15 +69,35 @@ def extended(reader: Reader, first_row: int, advance: Advance) -> tuple[pa.Table
         before.setdefault(template.interval, []).append(template)
     sizes = np.bincount(intervals[intervals >= 0], minlength=INTERVALS)
     crowded = np.isin(intervals, np.flatnonzero(sizes > CROWD))
-    # What is not among the newcomers of a crowded interval is not looked at: it can found nothing.
-    seen = np.where(crowded & ~new, -1, intervals)
+    seen = intervals.copy()
+    for interval in wanted[wanted >= 0]:
+        own_rows = np.flatnonzero(intervals == interval)
+        if new[own_rows].mean() < FEW_NEW:
+            seen[own_rows] = -1
+            near = _near_newcomers(reader, own_rows, new[own_rows], int(interval))
+            seen[own_rows[near]] = interval
     rows = []
     for group in _told(reader, seen, wanted, advance):
         own = before.get(group.interval, [])
-        alone = sizes[group.interval] > CROWD
-        rows.append(log(own, grow(group, own, founding=not alone)))
+        rows.append(log(own, grow(group, own, founding=sizes[group.interval] <= CROWD)))
     table = pa.concat_tables(rows) if rows else TEMPLATES_SCHEMA.empty_table()
     return table, int((crowded & new).sum())
+
+
+def _near_newcomers(
+    reader: Reader, rows: NDArray[np.int64], new: NDArray[np.bool_], interval: int
+) -> NDArray[np.bool_]:
+    """Which entries of an interval can be in a template that a newcomer founds: those whose pattern
+    is close to one that is close to a newcomer's. In a crowded interval, the newcomers. Shape of
+    `rows`.
+    """
+    if len(rows) > CROWD:
+        return new
+    table = reader.take(ENTRIES, rows, LINES_COLUMNS)
+    compared = remaining(patterns_of(lines_table_of(table.to_batches())), interval)
+    leaders = new | (compared @ compared[new].T >= CLOSE).any(axis=1)
+    near: NDArray[np.bool_] = leaders | (compared @ compared[leaders].T >= CLOSE).any(axis=1)
+    return near
 
 
 def strongest_intervals(reader: Reader) -> NDArray[np.int64]:

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from indexer.schema import ENTRIES
-from indexer.tables import Reader
+from indexer.tables import Reader, present
 from indexer.templates.shapes import Framework, Polyhedron, Shape
 from indexer.templates.template import INTERVALS, LEAST_MEMBERS, Template
 
@@ -73,8 +72,8 @@ def known_templates(reader: Reader, intervals: Iterable[int] | None = None) -> l
     with reader.damage(TEMPLATES):
         templates = templates_of(log)
     ids = reader.table(ENTRIES, ["id"])["id"]
-    every = pa.array({member for one in templates for member in one.members}, pa.string())
-    gone = set(every.filter(pc.invert(pc.is_in(every, value_set=ids))).to_pylist())
+    every = {member for one in templates for member in one.members}
+    gone = every - present(ids, every)
     left = (_without(one, gone) for one in templates)
     return [one for one in left if len(one.members) >= LEAST_MEMBERS]
 

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from indexer.tables import Reader
+from indexer.tables import Reader, present
 from indexer.templates.agreement import agree
 from indexer.templates.collecting import groups_of
 from indexer.templates.pattern import strongest
@@ -35,8 +34,7 @@ def without_members(log: pa.Table, ids: pa.Array | None = None) -> tuple[list[st
         members.setdefault(row["id"], []).extend(row["members"])
     bad |= {one: None for one, own in members.items() if len(set(own)) < len(own)}
     if ids is not None:
-        every = pa.array({one for own in members.values() for one in own}, pa.string())
-        known = set(every.filter(pc.is_in(every, value_set=ids)).to_pylist())
+        known = present(ids, {one for own in members.values() for one in own})
         bad |= {one: None for one, own in members.items() if not known.issuperset(own)}
     return list(bad), len(members)
 
