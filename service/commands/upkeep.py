@@ -68,13 +68,22 @@ def maintain(
     """Put a library in order: tables, indexes and templates made anew where it is worth it, and old
     versions let go that nobody reads.
     """
-    opened = open_library(library)
+    from indexer.library import default_channels
+    from indexer.maintaining import maintain as put_in_order
+
+    # The library itself is not held: a version that is read is not let go.
+    path = open_library(library).path
     with progress_bar() as progress:
-        done = opened.maintain(
-            keep_last=keep_last, keep_days=keep_days, progress=progress, dry_run=dry_run
+        done = put_in_order(
+            path,
+            default_channels(),
+            keep_last=keep_last,
+            keep_days=keep_days,
+            progress=progress,
+            dry_run=dry_run,
         )
     if json:
-        emit({"path": str(opened.path), "version": done.after, **asdict(done), "dry_run": dry_run})
+        emit({"path": str(path), "version": done.after, **asdict(done), "dry_run": dry_run})
         return
     parts = []
     if done.remade:
@@ -89,7 +98,7 @@ def maintain(
         parts.append(f"{done.bytes_freed / 1e6:.1f} MB freed")
     said = "; ".join(parts) if parts else "nothing to do"
     would = "it would be: " if dry_run and parts else ""
-    show(f"{opened.path}: version {done.after}; {would}{said}")
+    show(f"{path}: version {done.after}; {would}{said}")
 
 
 @verb
