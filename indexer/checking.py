@@ -16,21 +16,25 @@ from data.canonical import Standard
 from data.diffraction import lines_of
 from data.errors import BraggleError, LibraryError
 from data.lines import Lines
+from indexer.index_cache import cached_index, new_index, overgrown, save_index, stored_vectors
 from indexer.publishing import ChannelStamp, Published
 from indexer.schema import (
     CRYSTAL_COLUMNS,
     ENTRIES,
+    INTERVALS,
     LINES_COLUMNS,
     SOURCES,
     crystal_of,
     lines_table_of,
     vectors_table,
 )
-from indexer.tables import Reader
-from indexer.templates.storage import holds_templates, known_templates
-from indexer.vectors import VectorIndex, cached_index, make_index, read_vectors, save_index
+from indexer.tables import Reader, present, quoted
+from indexer.templates.storage import LOG_COLUMNS, TEMPLATES, holds_templates, known_templates
+from indexer.vectors import FLAT_UP_TO, VectorIndex
 
-CANARIES = 16
+CANARIES, NEAR = 16, 10
+FEW_LISTS = 8
+"""Of a parted index: a vector is in the list that is nearest to it."""
 SAMPLE = 24
 
 
@@ -58,18 +62,52 @@ class VerifyReport:
         return all(check.ok for check in self.checks)
 
 
-def check_before_publishing(path: Path, published: Published) -> None:
-    """Refuse to publish a version that is not whole. Leaves its indexes in the cache.
+def check_before_publishing(
+    path: Path, published: Published, *, unchanged: int, logged: int, anew: bool
+) -> None:
+    """Refuse to publish a version that is not whole.
+
+    What this asks costs by what changed: the rows that came are looked at, and of the others no
+    more than their ids. `verify` asks everything.
+
+    Args:
+        path: of the library.
+        published: the version.
+        unchanged: so many rows, from the first, are those of the version before; 0 where rows
+            were taken out or written anew.
+        logged: so many rows of the log of templates are those of the version before.
+        anew: whether indexes are made anew where much has come or gone, whatever that costs;
+            otherwise this is left to `maintain` where it takes long.
 
     Raises:
         LibraryError: a check failed; nothing was published.
     """
     reader = Reader(path, published.tables)
-    for check in _structure(reader, published):
+    for check in _structure(reader, published, unchanged):
         _insist(check, path, published)
+    if reader.rows(TEMPLATES) > logged:
+        ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
+        _insist(_templates(reader.tail(TEMPLATES, logged, LOG_COLUMNS), ids), path, published)
     for channel in published.channels:
-        save_index(path, published, channel, make_index(_stored(reader, channel)))
-        _insist(_index(path, reader, published, channel), path, published)
+        index, _ = cached_index(path, published, channel, reader, glance=True)
+        if overgrown(index) and (anew or len(index) <= FLAT_UP_TO):
+            index = new_index(channel, reader)
+            save_index(path, published.version, channel, index, reader)
+        check = _canaries(index, reader, channel)
+        if not check.ok:
+            # A damaged cache is no reason to refuse a version: it is noticed now, and made again.
+            index, _ = cached_index(path, published, channel, reader)
+            check = _canaries(index, reader, channel)
+        _insist(check, path, published)
+
+
+def overgrown_indexes(path: Path, published: Published, reader: Reader) -> list[str]:
+    """Channels whose main index should be made anew."""
+    found = (
+        (channel.id, cached_index(path, published, channel, reader, glance=True)[0])
+        for channel in published.channels
+    )
+    return [channel_id for channel_id, index in found if overgrown(index)]
 
 
 def _insist(check: Check, path: Path, published: Published) -> None:
@@ -84,10 +122,11 @@ def verify(path: Path, published: Published, reader: Reader) -> VerifyReport:
     """Ask everything; damage is an answer here, not an error."""
     checks: list[Check] = [_files(path, reader, published)]
     try:
-        checks.extend(_structure(reader, published))
+        checks.extend(_structure(reader, published, 0))
         checks.extend(_index(path, reader, published, one) for one in published.channels)
         checks.append(_lines(reader, published))
         if holds_templates(reader):
+            checks.append(_templates(reader.table(TEMPLATES, LOG_COLUMNS)))
             checks.append(_members_agree(reader))
     except LibraryError as error:
         checks.append(Check("readable", ok=False, detail=str(error)))
@@ -112,43 +151,52 @@ def _files(path: Path, reader: Reader, published: Published) -> Check:
     return Check("data files", not bad, detail)
 
 
-def _structure(reader: Reader, published: Published) -> Iterator[Check]:
+def _structure(reader: Reader, published: Published, unchanged: int) -> Iterator[Check]:
     ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
-    distinct = pc.count_distinct(ids).as_py()
-    yield Check("unique entries", distinct == len(ids), f"{len(ids)} rows, {distinct} ids")
+    new = ids[unchanged:]
+    twice = len(new) - pc.count_distinct(new).as_py() + len(present(ids[:unchanged], new))
+    detail = f"{len(ids)} rows, {len(ids) - twice} ids"
+    yield Check("unique entries", not twice, detail)
 
-    with_source = pc.unique(reader.table(SOURCES, ["id"])["id"])
-    missing = len(ids) - pc.sum(pc.is_in(ids, value_set=with_source)).as_py()
-    strangers = len(with_source) - pc.sum(pc.is_in(with_source, value_set=ids)).as_py()
+    if unchanged:
+        of_new = f"id IN ({quoted(new.to_pylist())})"
+        with_source = reader.where(SOURCES, of_new, ["id"])["id"] if len(new) else new
+        strangers = 0
+    else:
+        with_source = pc.unique(reader.table(SOURCES, ["id"])["id"])
+        strangers = len(with_source) - pc.sum(pc.is_in(with_source, value_set=ids)).as_py()
+    missing = len(new) - (pc.sum(pc.is_in(new, value_set=with_source)).as_py() or 0)
     yield Check(
         "sources",
         missing == strangers == 0,
         f"{missing} entries without a source, {strangers} sources without an entry",
     )
+    if reader.has(INTERVALS, "id"):
+        table = reader.tail(INTERVALS, unchanged, ["id"])
+        same = table["id"].combine_chunks().equals(new) and reader.rows(INTERVALS) == len(ids)
+        yield Check("intervals", same, f"{len(table)} rows for {len(new)} entries")
     for channel in published.channels:
-        yield _vectors(reader, channel, ids)
-    if holds_templates(reader):
-        yield _templates(reader, ids)
+        yield _vectors(reader, channel, ids, unchanged)
 
 
-def _vectors(reader: Reader, channel: ChannelStamp, ids: pa.Array) -> Check:
-    name = f"vectors of {channel.id}"
-    table = reader.table(vectors_table(channel.id), ["id", "channel", "version", "sha256"])
-    if not table["id"].combine_chunks().equals(ids):
-        return Check(name, ok=False, detail=f"{len(table)} rows do not go with {len(ids)} entries")
+def _vectors(reader: Reader, channel: ChannelStamp, ids: pa.Array, unchanged: int) -> Check:
+    name, table_name = f"vectors of {channel.id}", vectors_table(channel.id)
+    table = reader.tail(table_name, unchanged, ["id", "channel", "version", "sha256"])
+    rows = reader.rows(table_name)
+    if rows != len(ids) or not table["id"].combine_chunks().equals(ids[unchanged:]):
+        return Check(name, ok=False, detail=f"{rows} rows do not go with {len(ids)} entries")
     made_by = {column: set(pc.unique(table[column]).to_pylist()) for column in table.column_names}
-    stamp = {"channel": {channel.id}, "version": {channel.version}, "sha256": {channel.sha256}}
-    if any(made_by[column] != value for column, value in stamp.items()):
+    stamp = {"channel": channel.id, "version": channel.version, "sha256": channel.sha256}
+    if any(made_by[column] - {value} for column, value in stamp.items()):
         return Check(name, ok=False, detail="made by another version of the channel")
-    return Check(name, ok=True, detail=f"{len(table)} of version {channel.version}")
+    return Check(name, ok=True, detail=f"{len(ids)} of version {channel.version}")
 
 
-def _templates(reader: Reader, ids: pa.Array) -> Check:
+def _templates(log: pa.Table, ids: pa.Array | None = None) -> Check:
     from indexer.templates.verifying import without_members
 
-    templates = known_templates(reader)
-    bad = without_members(templates, _rows(ids))
-    detail = f"{len(templates) - len(bad)} of {len(templates)} have the members that make them"
+    bad, total = without_members(log, ids)
+    detail = f"{total - len(bad)} of {total} have the members that make them"
     return Check("templates", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
 
 
@@ -156,25 +204,20 @@ def _members_agree(reader: Reader) -> Check:
     """Members of some templates, asked anew."""
     from indexer.templates.verifying import without_agreement, without_members
 
-    rows = _rows(reader.table(ENTRIES, ["id"])["id"])
-    templates = known_templates(reader)
-    known_bad = without_members(templates, rows)
-    whole = [one for one in templates if one.id not in known_bad]
+    ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
+    rows = {entry_id: row for row, entry_id in enumerate(ids.to_pylist())}
+    known_bad, _ = without_members(reader.table(TEMPLATES, LOG_COLUMNS))
+    whole = [one for one in known_templates(reader) if one.id not in known_bad]
     asked, bad = without_agreement(reader, whole, rows)
     detail = f"{asked - len(bad)} of {asked} agree with their members"
     return Check("template members", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
 
 
-def _rows(ids: pa.Array | pa.ChunkedArray) -> dict[str, int]:
-    return {entry_id: row for row, entry_id in enumerate(ids.to_pylist())}
-
-
 def _index(path: Path, reader: Reader, published: Published, channel: ChannelStamp) -> Check:
     """The index holds Lance's vectors, and finds what exact search finds."""
     name = f"index of {channel.id}"
-    stored = _stored(reader, channel)
-    batches = reader.batches(vectors_table(channel.id), ["vector"])
-    index, warning = cached_index(path, published, channel, batches)
+    stored = stored_vectors(channel, reader)
+    index, warning = cached_index(path, published, channel, reader)
     if warning:
         return Check(name, ok=False, detail=warning)
     if not np.isfinite(stored).all():
@@ -183,18 +226,44 @@ def _index(path: Path, reader: Reader, published: Published, channel: ChannelSta
     found = sum(_finds(index, stored, row) for row in rows)
     same = len(index) == len(stored) and bool(np.array_equal(index.vectors, stored))
     detail = f"{found} of {len(rows)} canaries found, {len(index)} vectors"
+    if index.delta or index.gone:
+        detail += f", {index.delta} of them and {index.gone} gone since the index was made"
     return Check(name, found == len(rows) and same, detail + ("" if same else " unlike Lance's"))
-
-
-def _stored(reader: Reader, channel: ChannelStamp) -> NDArray[np.float32]:
-    batches = reader.batches(vectors_table(channel.id), ["vector"])
-    return read_vectors(batches, channel.dimension)
 
 
 def _finds(index: VectorIndex, stored: NDArray[np.float32], row: np.int64) -> bool:
     """Whether a row's own vector finds as good a row as exact search does."""
     _, scores = index.nearest(stored[row], 1)
     return bool(abs(scores[0] - (stored @ stored[row]).max()) < 1e-4)
+
+
+def _canaries(index: VectorIndex, reader: Reader, channel: ChannelStamp) -> Check:
+    """Rows of the main index and rows that came since find what exact search would find first: a
+    vector as near as they are to themselves. What is found has the score that Lance's vectors give.
+    """
+    name, count = f"index of {channel.id}", len(index)
+    if count != reader.rows(vectors_table(channel.id)):
+        return Check(name, ok=False, detail=f"{count} vectors are not as many as Lance's")
+    of_main, of_delta = (
+        np.linspace(first, last - 1, CANARIES).astype(np.int64)
+        for first, last in ((0, count), (count - min(index.delta or count, count), count))
+    )
+    rows = np.unique(np.concatenate([of_main, of_delta]))
+    asked = stored_vectors(channel, reader, rows)
+    if not np.isfinite(asked).all():
+        return Check(name, ok=False, detail="a vector holds values that are not finite")
+    answers = [index.nearest(one, NEAR, lists=FEW_LISTS) for one in asked]
+    near = np.unique(np.concatenate([found for found, _ in answers]))
+    stored = stored_vectors(channel, reader, near)
+    right = 0
+    for one, (found, scores) in zip(asked, answers, strict=True):
+        exact = stored[np.searchsorted(near, found)] @ one
+        itself = float(one @ one)
+        right += bool(
+            len(found) and scores[0] > itself - 1e-4 and np.allclose(scores, exact, atol=1e-4)
+        )
+    detail = f"{right} of {len(rows)} canaries found, {count} vectors"
+    return Check(name, right == len(rows), detail)
 
 
 def _lines(reader: Reader, published: Published) -> Check:

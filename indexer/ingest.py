@@ -25,6 +25,7 @@ from data.canonical import crystal_id, space_group_symbol, standardize
 from data.diffraction import lines_of
 from data.errors import BraggleError, LibraryError
 from data.formula import density_g_cm3, reduced_formula
+from data.offered import Offered, Origin
 from data.record import Problem, Record
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
 
@@ -32,7 +33,24 @@ CHUNK = 32
 SMALL = 256
 """Up to this many records are done before worker processes would have started."""
 
+LARGE_BYTES = 2**18
+"""Files above this are taken apart here, so that many workers share their crystals."""
+
 MAX_WORKERS = 16
+
+Item = Record | Problem | Offered
+"""What a library is made of: crystals, or files that hold them."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A piece of a large file; None marks its end."""
+
+    origin: Origin
+    item: Record | Problem | None
+
+
+_Piece = Item | _Part
 
 
 @dataclass(frozen=True)
@@ -45,61 +63,95 @@ class LineSettings:
 
 @dataclass(frozen=True)
 class Chunk:
-    """What some records became. Row i of `entries` and of `sources` are of one record.
+    """What some items became. Row i of `entries` and of `sources` are of one record.
 
     Attributes:
-        read: how many records and problems went in.
+        read: how many items went in.
         entries: rows with `ENTRIES_SCHEMA`; the same crystal may be there more than once.
         sources: rows with `SOURCES_SCHEMA`.
-        problems: records that gave no entry, and problems that came in place of records.
+        problems: records that gave no entry, and problems that came in place of records; each
+            with the key of its file, or an empty one.
+        ended: files whose last piece is in this chunk.
     """
 
     read: int
     entries: pa.RecordBatch
     sources: pa.RecordBatch
-    problems: tuple[Problem, ...]
+    problems: tuple[tuple[str, Problem], ...]
+    ended: tuple[Origin, ...] = ()
 
 
-def digest(records: Iterable[Record | Problem], settings: LineSettings) -> Chunk:
-    """Turn records into rows, here and now."""
-    entries: list[dict[str, Any]] = []
-    sources: list[dict[str, Any]] = []
-    problems: list[Problem] = []
+def digest(pieces: Iterable[_Piece], settings: LineSettings) -> Chunk:
+    """Turn items into rows, here and now."""
+    made = _Made(settings)
     read = 0
-    for record in records:
+    ended: list[Origin] = []
+    for piece in pieces:
+        if isinstance(piece, Offered):
+            made.take_all(piece)
+        elif not isinstance(piece, _Part):
+            made.take(piece, "")
+        elif piece.item is not None:
+            made.take(piece.item, piece.origin.key)
+            continue
         read += 1
-        if isinstance(record, Problem):
-            problems.append(record)
-            continue
-        try:
-            entry = _entry(record, settings)
-        except Exception as error:  # noqa: BLE001 - one bad crystal must not end a build
-            problems.append(Problem(_where(record), 0, _reason(error)))
-            continue
-        entries.append(entry)
-        sources.append(_source(record, entry["id"]))
+        if isinstance(piece, Offered | _Part):
+            ended.append(piece.origin)
     return Chunk(
         read,
-        pa.RecordBatch.from_pylist(entries, ENTRIES_SCHEMA),
-        pa.RecordBatch.from_pylist(sources, SOURCES_SCHEMA),
-        tuple(problems),
+        pa.RecordBatch.from_pylist(made.entries, ENTRIES_SCHEMA),
+        pa.RecordBatch.from_pylist(made.sources, SOURCES_SCHEMA),
+        tuple(made.problems),
+        tuple(ended),
     )
 
 
+class _Made:
+    """Rows and problems as they come about."""
+
+    def __init__(self, settings: LineSettings) -> None:
+        self._settings = settings
+        self.entries: list[dict[str, Any]] = []
+        self.sources: list[dict[str, Any]] = []
+        self.problems: list[tuple[str, Problem]] = []
+
+    def take(self, item: Record | Problem, key: str) -> None:
+        """One record of a file, or of none."""
+        if isinstance(item, Problem):
+            self.problems.append((key, item))
+            return
+        try:
+            entry = _entry(item, self._settings)
+        except Exception as error:  # noqa: BLE001 - one bad crystal must not end a build
+            self.problems.append((key, Problem(_where(item), 0, _reason(error))))
+            return
+        self.entries.append(entry)
+        self.sources.append(_source(item, entry["id"], key))
+
+    def take_all(self, offered: Offered) -> None:
+        """All of a file."""
+        key = offered.origin.key
+        try:
+            for item in offered.items():
+                self.take(item, key)
+        except Exception as error:  # noqa: BLE001 - nor must one bad file
+            self.problems.append((key, Problem(offered.name, 0, _reason(error))))
+
+
 def digest_all(
-    records: Iterable[Record | Problem], settings: LineSettings, *, workers: int | None = None
+    items: Iterable[Item], settings: LineSettings, *, workers: int | None = None
 ) -> Generator[Chunk]:
-    """Turn a stream of records into chunks of rows, in order, never holding more than a few.
+    """Turn a stream of items into chunks of rows, in order, never holding more than a few.
 
     Args:
-        records: consumed as workers need them.
+        items: consumed as workers need them.
         settings: of the library.
         workers: processes; by default one a core, and none for few records. 1 works in this one.
 
     Raises:
         LibraryError: the worker processes died.
     """
-    stream = iter(records)
+    stream = _pieces(items)
     few = list(islice(stream, SMALL + 1))
     count = workers or min(_cores(), MAX_WORKERS)
     chunks = _chunks(chain(few, stream))
@@ -139,7 +191,21 @@ def _exit_after_parent() -> None:
         os._exit(1)
 
 
-def _chunks(stream: Iterator[Record | Problem]) -> Iterator[list[Record | Problem]]:
+def _pieces(items: Iterable[Item]) -> Iterator[_Piece]:
+    for item in items:
+        if not isinstance(item, Offered) or item.origin.size <= LARGE_BYTES:
+            yield item
+            continue
+        origin = item.origin
+        try:
+            for one in item.items():
+                yield _Part(origin, one)
+        except Exception as error:  # noqa: BLE001 - as for small ones
+            yield _Part(origin, Problem(item.name, 0, _reason(error)))
+        yield _Part(origin, None)
+
+
+def _chunks(stream: Iterator[_Piece]) -> Iterator[list[_Piece]]:
     while chunk := list(islice(stream, CHUNK)):
         yield chunk
 
@@ -168,7 +234,7 @@ def _entry(record: Record, settings: LineSettings) -> dict[str, Any]:
     }
 
 
-def _source(record: Record, entry_id: str) -> dict[str, Any]:
+def _source(record: Record, entry_id: str, key: str) -> dict[str, Any]:
     source = record.source
     return {
         "id": entry_id,
@@ -177,6 +243,7 @@ def _source(record: Record, entry_id: str) -> dict[str, Any]:
         "reference": source.reference,
         "licence": source.licence,
         "names": list(record.names),
+        "file": key,
     }
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
-from data.record import Problem, Record
 from indexer.catalogue import (
     FACTS_COLUMNS,
     SOURCES_COLUMNS,
@@ -26,15 +25,28 @@ from indexer.channel import AnyChannel, Channel
 from indexer.checking import VerifyReport, verify
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
-from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current
+from indexer.history import KeptVersion, history, hold, rollback
+from indexer.index_cache import cached_index
+from indexer.ingest import Item
+from indexer.ledger import LedgerRow, read_ledger
+from indexer.maintaining import KEEP_DAYS, KEEP_LAST, Upkeep, maintain
+from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current, size_of
 from indexer.removing import remove
-from indexer.schema import ENTRIES, LINES_COLUMNS, SOURCES, flat, lines_table_of, vectors_table
+from indexer.schema import (
+    ENTRIES,
+    LEDGER,
+    LINES_COLUMNS,
+    SOURCES,
+    flat,
+    lines_table_of,
+)
 from indexer.structures import STRUCTURE_COLUMNS
 from indexer.tables import Reader
+from indexer.tallying import Change
 from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
-from indexer.vectors import VectorIndex, cached_index
-from indexer.writing import Change, Progress, write
+from indexer.vectors import VectorIndex
+from indexer.writing import Progress, write
 
 
 @dataclass(frozen=True)
@@ -66,28 +78,31 @@ class Library:
     kept; they are read-only and may be shared between threads.
     """
 
-    def __init__(self, path: Path, *, change: Change | None = None) -> None:
+    def __init__(
+        self, path: Path, *, version: int | None = None, change: Change | None = None
+    ) -> None:
         """Use `open`, `build` or `add`."""
         self.path = path
         self.change = change
-        self._published = read_current(path)
+        self._published = hold(path, self, version)
         self._reader = Reader(path, self._published.tables)
         self._indexes: dict[str, VectorIndex] = {}
         self._warnings: list[str] = []
 
     @classmethod
-    def open(cls, path: Path | str) -> Library:
-        """The library as published last.
+    def open(cls, path: Path | str, *, version: int | None = None) -> Library:
+        """The library as published last, or a version that is kept.
 
         Raises:
             LibraryError: there is none, it is damaged, or a newer Braggle made it.
+            QueryError: the version is not kept.
         """
-        return cls(Path(path))
+        return cls(Path(path), version=version)
 
     @classmethod
     def build(
         cls,
-        records: Iterable[Record | Problem],
+        records: Iterable[Item],
         path: Path | str,
         *,
         channels: Sequence[AnyChannel] | None = None,
@@ -97,8 +112,11 @@ class Library:
     ) -> Library:
         """Make a library of records; `.change` says what became of them.
 
+        A large one is published in parts, and a build that was cut off goes on from there.
+
         Args:
-            records: a stream; those with a length tell `progress` the total.
+            records: a stream of records, or of files that hold them; those with a length tell
+                `progress` the total.
             path: a folder that does not exist, is empty, or holds an unfinished build.
             channels: that make vectors; the physical one by default.
             replace: allows an existing library, whose readers keep their version.
@@ -109,7 +127,7 @@ class Library:
             LibraryError: something else is in the way, or no record could be read.
         """
         folder = Path(path)
-        if is_library(folder) and not replace:
+        if is_library(folder) and not replace and not _may_go_on(folder):
             raise LibraryError(
                 f"{folder}: there is a library already; add to it with `braggle library add`, "
                 "or say --replace to build it anew"
@@ -128,16 +146,19 @@ class Library:
 
     def add(
         self,
-        records: Iterable[Record | Problem],
+        records: Iterable[Item],
         *,
         channels: Sequence[AnyChannel] | None = None,
         progress: Progress | None = None,
         workers: int | None = None,
+        dry_run: bool = False,
     ) -> Library:
         """Add records to what is published now, and return that new version.
 
-        A crystal that is there already gets a further source. This object goes on reading its
-        own version; arguments are those of `build`.
+        A crystal that is there already gets a further source. A file that was offered before with
+        the same content is skipped; where its content has changed, it takes the place of what it
+        gave before. This object goes on reading its own version; arguments are those of `build`.
+        After a dry run `.change` says what would be done.
 
         Raises:
             LibraryError: someone else is writing, or the library is damaged.
@@ -149,6 +170,7 @@ class Library:
             fresh=False,
             progress=progress,
             workers=workers,
+            dry_run=dry_run,
         )
         return Library(self.path, change=change)
 
@@ -166,6 +188,101 @@ class Library:
         """
         remove(self.path, frozenset(entry_ids), progress=progress)
         return Library(self.path)
+
+    def rollback(self, version: int) -> Library:
+        """Publish a kept version again, as a new version, and return that; nothing is lost.
+
+        Raises:
+            LibraryError: someone else is writing, or the version is damaged.
+            QueryError: the version is not kept, or published now.
+        """
+        rollback(self.path, version)
+        return Library(self.path)
+
+    def maintain(
+        self,
+        *,
+        channels: Sequence[AnyChannel] | None = None,
+        keep_last: int = KEEP_LAST,
+        keep_days: float = KEEP_DAYS,
+        progress: Progress | None = None,
+        dry_run: bool = False,
+    ) -> Upkeep:
+        """Put what is published now in order, and let old versions go; see `maintaining.maintain`.
+
+        Raises:
+            LibraryError: someone else is writing, or the library is damaged.
+        """
+        return maintain(
+            self.path,
+            default_channels() if channels is None else channels,
+            keep_last=keep_last,
+            keep_days=keep_days,
+            progress=progress,
+            dry_run=dry_run,
+        )
+
+    def export(self, file: Path | str, *, progress: Progress | None = None) -> Path:
+        """Write this version as a bundle: one file to be handed on.
+
+        Args:
+            file: to write, or a folder for it.
+            progress: called with done, total and stage.
+
+        Returns:
+            The file.
+
+        Raises:
+            LibraryError: it cannot be written.
+        """
+        from indexer.bundle import SUFFIX, export
+
+        place = Path(file)
+        if place.is_dir():
+            place /= f"{self.path.resolve().name}-{self.version}{SUFFIX}"
+        export(self.path, self._published, self._reader, place, progress)
+        return place
+
+    @classmethod
+    def import_bundle(
+        cls,
+        file: Path | str,
+        path: Path | str,
+        *,
+        channels: Sequence[AnyChannel] | None = None,
+        progress: Progress | None = None,
+    ) -> Library:
+        """Make a library of a bundle, in a folder where there is none.
+
+        Raises:
+            LibraryError: the file is no bundle or altered, or something is in the way.
+        """
+        from indexer.bundle import import_bundle
+
+        folder = Path(path)
+        if is_library(folder) or not may_build_in(folder):
+            raise LibraryError(f"{folder}: something is there already; name a new folder")
+        made_by = default_channels() if channels is None else channels
+        import_bundle(Path(file), folder, made_by, progress)
+        return cls(folder)
+
+    def history(self) -> tuple[KeptVersion, ...]:
+        """The versions that are kept, whatever is published now the last of them."""
+        return history(self.path)
+
+    def ledger(self, *, failed: bool = False, since: int = 0) -> list[LedgerRow]:
+        """What became of every file that was offered, first come first.
+
+        Args:
+            failed: only those that cannot be read, as they are now.
+            since: leave out so many rows.
+        """
+        return read_ledger(self._reader, failed=failed, since=since)
+
+    @property
+    def ledger_length(self) -> int:
+        """How many rows the ledger has."""
+        return self._reader.rows(LEDGER)
 
     def __len__(self) -> int:
         return self._published.entries
@@ -348,10 +465,18 @@ class Library:
             published_at=published.published_at,
             entries=len(self),
             sources=len(sources),
-            bytes_on_disk=sum(f.stat().st_size for f in self.path.rglob("*") if f.is_file()),
+            bytes_on_disk=size_of(self.path),
             channels=published.channels,
             statistics=self._catalogue.statistics(sources),
         )
+
+    def load(self, channel_id: str) -> None:
+        """Read a channel's index, which the first look-up would otherwise wait for.
+
+        Raises:
+            QueryError: the library has no such channel.
+        """
+        self._index(channel_id)
 
     def verify(self) -> VerifyReport:
         """Check files, uniqueness, vectors, indexes and, for a sample, lines against crystals."""
@@ -383,8 +508,9 @@ class Library:
                     f"{self.path}: no vectors of channel {channel_id!r}; "
                     f"there are: {', '.join(stamps) or 'none'}"
                 )
-            batches = self._reader.batches(vectors_table(channel_id), ["vector"])
-            index, warning = cached_index(self.path, self._published, stamps[channel_id], batches)
+            index, warning = cached_index(
+                self.path, self._published, stamps[channel_id], self._reader
+            )
             if warning:
                 self._warnings.append(warning)
             self._indexes[channel_id] = index
@@ -397,3 +523,8 @@ def default_channels() -> tuple[AnyChannel, ...]:
     from indexer.physical import PhysicalChannel
 
     return (PhysicalChannel(), LearnedChannel(), AtomsChannel())
+
+
+def _may_go_on(path: Path) -> bool:
+    """Whether what is published is a part of a build that was cut off."""
+    return read_current(path).is_unfinished_build

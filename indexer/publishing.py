@@ -13,7 +13,8 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,15 @@ from filelock import FileLock, Timeout
 from data.errors import LibraryError
 from indexer.channel import Channel
 
-FORMAT = 1
+FORMAT = 2
+"""1 had neither history nor ledger; it is read, and the next change brings it up to date."""
 CURRENT = "CURRENT"
+VERSIONS = "versions"
 LOCK = "LOCK"
 WRITER = "WRITER"
 TABLES = "tables"
 CACHE = "cache"
-OWN_NAMES = frozenset({CURRENT, LOCK, WRITER, TABLES, CACHE})
+OWN_NAMES = frozenset({CURRENT, LOCK, WRITER, TABLES, CACHE, VERSIONS})
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,43 @@ class ChannelStamp:
 
 
 @dataclass(frozen=True)
+class Deed:
+    """What led to a version.
+
+    Attributes:
+        verb: "build", "add", "remove", "maintain", "rollback" or "import"; empty where nobody
+            noted it.
+        counts: of what it did: {"added": 3}.
+        braggle: version of the Braggle that did it.
+        finished: False for a part of a build or an addition that goes on.
+    """
+
+    verb: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    braggle: str = ""
+    finished: bool = True
+
+    @classmethod
+    def of(cls, verb: str, counts: Mapping[str, int], *, finished: bool = True) -> Deed:
+        """A deed of this Braggle."""
+        return cls(verb, dict(counts), version("braggle"), finished)
+
+
+@dataclass(frozen=True)
+class TemplatesState:
+    """How far the templates go with the entries.
+
+    Attributes:
+        rows: so many entries, from the first, were looked at; None stands for all.
+        stale: changes since templates were collected that a collection would tell: entries that
+            have gone, and those that came into a crowded interval and founded nothing.
+    """
+
+    rows: int | None = None
+    stale: int = 0
+
+
+@dataclass(frozen=True)
 class Published:
     """What `CURRENT` says.
 
@@ -67,6 +107,8 @@ class Published:
         channels: what made the vectors.
         d_min_angstrom: how far the stored lines go.
         floor: lines whose strength·d² is below this part of the largest are not stored.
+        deed: what led to it.
+        templates: how far they go with the entries.
     """
 
     version: int
@@ -76,11 +118,18 @@ class Published:
     channels: tuple[ChannelStamp, ...]
     d_min_angstrom: float
     floor: float
+    deed: Deed = Deed()
+    templates: TemplatesState = TemplatesState()
 
     @property
     def entries(self) -> int:
         """How many entries the library has."""
         return self.tables["entries"].rows
+
+    @property
+    def is_unfinished_build(self) -> bool:
+        """Whether this is a part of a first build that was cut off, or still goes on."""
+        return self.deed.verb == "build" and not self.deed.finished
 
     def to_json(self) -> str:
         """As written to `CURRENT`, with a hash of itself."""
@@ -113,7 +162,9 @@ class Published:
         del body["format"]
         tables = {name: TableVersion(**table) for name, table in body.pop("tables").items()}
         channels = tuple(ChannelStamp(**channel) for channel in body.pop("channels"))
-        return cls(tables=tables, channels=channels, **body)
+        deed = Deed(**body.pop("deed", {}))
+        templates = TemplatesState(**body.pop("templates", {}))
+        return cls(tables=tables, channels=channels, deed=deed, templates=templates, **body)
 
 
 def read_current(path: Path) -> Published:
@@ -154,8 +205,38 @@ def may_build_in(path: Path) -> bool:
 
 
 def publish(path: Path, published: Published) -> None:
-    """Make `published` what readers see from now on, in one step."""
+    """Make `published` what readers see from now on, in one step; its document is kept."""
+    keep_version(path, published)
     write_atomically(path / CURRENT, published.to_json().encode())
+
+
+def keep_version(path: Path, published: Published) -> None:
+    """Put the document of a version among those that are kept."""
+    file = version_file(path, published.version)
+    file.parent.mkdir(exist_ok=True)
+    write_atomically(file, published.to_json().encode())
+
+
+def keep_base(path: Path, published: Published) -> None:
+    """Keep what was published by a Braggle that kept no versions; its readers hold the document
+    of any other, which stays the same file.
+    """
+    if not version_file(path, published.version).exists():
+        keep_version(path, published)
+
+
+def version_file(path: Path, number: int) -> Path:
+    """Where the document of a version is kept."""
+    return path / VERSIONS / f"{number:06d}.json"
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a folder on disk, whatever comes and goes meanwhile."""
+    total = 0
+    for file in path.rglob("*"):
+        with suppress(OSError):
+            total += file.stat().st_size if file.is_file() else 0
+    return total
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:

@@ -2,7 +2,9 @@
 
 `entries` has one row a crystal, `sources` one row for every place a crystal was read from (names
 go with the place, so that adding a source never changes an entry), and `vectors_<channel>` one
-row an entry. Rows are only ever appended in the same order to `entries` and `vectors_<channel>`.
+row an entry. `intervals` says of each entry where its strongest peak is, for templates. Rows are
+appended to, and taken out of, `entries`, `intervals` and `vectors_<channel>` alike, so that row i
+is the same entry in all of them. `ledger` has a row for each file that was ever offered.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from data.record import Source
 
 ENTRIES = "entries"
 SOURCES = "sources"
+INTERVALS = "intervals"
+LEDGER = "ledger"
 
 ENTRIES_SCHEMA = pa.schema(
     [
@@ -52,6 +56,30 @@ SOURCES_SCHEMA = pa.schema(
         pa.field("reference", pa.string(), nullable=False),
         pa.field("licence", pa.string(), nullable=False),
         pa.field("names", pa.list_(pa.string()), nullable=False),
+        pa.field("file", pa.string(), nullable=False),
+    ]
+)
+
+INTERVALS_SCHEMA = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("interval", pa.int16(), nullable=False),
+    ]
+)
+
+LEDGER_SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("member", pa.string(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("entries", pa.list_(pa.string()), nullable=False),
+        pa.field("library_version", pa.int64(), nullable=False),
+        pa.field("channels", pa.list_(pa.string()), nullable=False),
+        pa.field("braggle", pa.string(), nullable=False),
+        pa.field("at", pa.string(), nullable=False),
     ]
 )
 

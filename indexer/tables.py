@@ -6,19 +6,60 @@ Reading goes through `lance`, whose import takes a third of LanceDB's; writing g
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.errors import LibraryError
 from indexer.publishing import TABLES, TableVersion
 
 os.environ.setdefault("LANCEDB_LOG", "error")  # else every new table warns that it is new
+
+
+FRAGMENT_ROWS = 131_072
+"""Of a data file after compaction; larger ones are left as they are."""
+WORN = 0.1
+"""Part of a table's rows that may have been deleted."""
+
+PLACE_BITS = 32
+PLACE = (1 << PLACE_BITS) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where the rows of a table lie. A data file is never changed, so that this tells a row from
+    every other one that the table ever had or will have.
+
+    Attributes:
+        files: names of the data files.
+        places: of each row the number of its file, shifted by `PLACE_BITS`, and its place in that;
+            ascending. Shape (rows,).
+    """
+
+    files: tuple[str, ...]
+    places: NDArray[np.int64]
+
+    def rows_in(self, now: Layout) -> NDArray[np.int64]:
+        """The row in `now` of each row of this layout; -1 where it is not there. Shape (rows,)."""
+        count = len(self.places)
+        if now.files[: len(self.files)] == self.files and np.array_equal(
+            now.places[:count], self.places
+        ):
+            return np.arange(count)
+        known = {file: number for number, file in enumerate(now.files)}
+        numbers = np.array([known.get(file, -1) for file in self.files], np.int64)
+        wanted = numbers[self.places >> PLACE_BITS] << PLACE_BITS | self.places & PLACE
+        rows = np.minimum(np.searchsorted(now.places, wanted), len(now.places) - 1)
+        return np.where(now.places[rows] == wanted, rows, -1)
 
 
 class Reader:
@@ -65,19 +106,61 @@ class Reader:
         with self.damage(name):
             return self._datasets[name].to_table(columns=list(columns), filter=condition)
 
+    def tail(self, name: str, first_row: int, columns: Sequence[str]) -> pa.Table:
+        """Rows from `first_row` on."""
+        with self.damage(name):
+            return self._datasets[name].to_table(columns=list(columns), offset=first_row)
+
+    def has(self, name: str, column: str) -> bool:
+        """Whether there is such a table with such a column."""
+        return name in self._datasets and column in self._datasets[name].schema.names
+
+    def schema(self, name: str) -> pa.Schema:
+        """Columns of a table."""
+        return self._datasets[name].schema
+
+    def rows(self, name: str) -> int:
+        """How many rows a table has; none where there is no such table."""
+        return int(self._datasets[name].count_rows()) if name in self._datasets else 0
+
+    def is_worn(self, name: str, fragments: int) -> bool:
+        """Whether compacting a table would leave out much, or make few files of many."""
+        parts = self._datasets[name].get_fragments()
+        deleted = sum(part.num_deletions for part in parts)
+        small = sum(part.physical_rows < FRAGMENT_ROWS / 2 for part in parts)
+        return bool(deleted > WORN * self._datasets[name].count_rows() or small > fragments)
+
+    def layout(self, name: str) -> Layout:
+        """Where the rows of a table lie."""
+        with self.damage(name):
+            fragments = self._datasets[name].get_fragments()
+            places = [np.zeros(0, np.int64)]
+            for number, fragment in enumerate(fragments):
+                if fragment.num_deletions:
+                    scanner = fragment.scanner(columns=[], with_row_address=True)
+                    place = scanner.to_table()["_rowaddr"].to_numpy().astype(np.int64) & PLACE
+                else:
+                    place = np.arange(fragment.physical_rows, dtype=np.int64)
+                places.append(place | number << PLACE_BITS)
+            files = tuple(fragment.data_files()[0].path for fragment in fragments)
+        return Layout(files, np.concatenate(places))
+
     def metadata(self, name: str) -> dict[bytes, bytes]:
         """What the columns of a table are said to be; nothing for a table that is not there."""
         dataset = self._datasets.get(name)
         return {} if dataset is None else dict(dataset.schema.metadata or {})
 
     def files(self) -> list[str]:
-        """The data files of all tables, as paths in the library."""
-        return [
-            f"{TABLES}/{name}.lance/data/{file.path}"
-            for name, dataset in self._datasets.items()
-            for fragment in dataset.get_fragments()
-            for file in fragment.data_files()
-        ]
+        """The data files of all tables, and those that say what was deleted of them, as paths in
+        the library.
+        """
+        found = []
+        for name, dataset in self._datasets.items():
+            for fragment in dataset.get_fragments():
+                found += [f"{TABLES}/{name}.lance/data/{one.path}" for one in fragment.data_files()]
+                if deleted := fragment.deletion_file():
+                    found.append(f"{TABLES}/{name}.lance/{deleted}")
+        return found
 
     def damage(self, name: str) -> AbstractContextManager[None]:
         """Errors met while a table's content is used as one clear line that names the table."""
@@ -118,6 +201,11 @@ class Writer:
             with _as_damage(self._path, name):
                 self._tables[name].add(rows)
 
+    def delete(self, name: str, condition: str) -> None:
+        """Take out the rows that meet a condition; the others keep their order."""
+        with _as_damage(self._path, name):
+            self._tables[name].delete(condition)
+
     def versions(self) -> dict[str, TableVersion]:
         """The tables as they are now."""
         return {
@@ -127,11 +215,54 @@ class Writer:
 
     def tag(self, label: str) -> None:
         """Name the present versions, which keeps clean-ups from removing them."""
-        for table in self._tables.values():
-            if label in table.tags.list():
-                table.tags.update(label, table.version)
-            else:
-                table.tags.create(label, table.version)
+        self.tag_versions(label, self.versions())
+
+    def tag_versions(self, label: str, versions: Mapping[str, TableVersion]) -> None:
+        """Name versions of tables, in place of what the name stood for."""
+        for name, table in versions.items():
+            with _as_damage(self._path, name):
+                tags = self._dataset(name).tags
+                known = tags.list().get(label)
+                if known is None:
+                    tags.create(label, table.version)
+                elif known["version"] != table.version:
+                    tags.update(label, table.version)
+
+    def compact(self, name: str) -> None:
+        """Write a table anew as few files, without what was deleted; rows keep their order."""
+        with _as_damage(self._path, name):
+            self._dataset(name).optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
+            self._tables[name].checkout_latest()
+
+    def clean(self, labels: AbstractSet[str], current: Mapping[str, TableVersion]) -> None:
+        """Remove the versions of all tables that bear none of some names, and the files that only
+        they need; tables that no kept version has go as a whole.
+
+        Nobody else writes while the folder's lock is held, so that files which belong to no version
+        are leftovers of a writer that was cut off.
+        """
+        for folder in sorted((self._path / TABLES).glob("*.lance")):
+            name = folder.stem
+            if name in current:
+                self.rewind(name, current[name])
+            with _as_damage(self._path, name):
+                dataset = self._dataset(name)
+                tags = dataset.tags.list()
+                for label in tags.keys() - labels:
+                    dataset.tags.delete(label)
+                if not tags.keys() & labels and name not in current:
+                    self._database.drop_table(name)
+                    continue
+                dataset.cleanup_old_versions(
+                    older_than=timedelta(0),
+                    delete_unverified=True,
+                    error_if_tagged_old_versions=False,
+                )
+
+    def _dataset(self, name: str) -> Any:  # noqa: ANN401 - Lance has no types
+        import lance
+
+        return lance.dataset(str(self._path / TABLES / f"{name}.lance"))
 
 
 @contextmanager
@@ -144,3 +275,14 @@ def _as_damage(path: Path, name: str) -> Iterator[None]:
             f"{path}: table {name} cannot be used ({reason}); "
             "restore the folder from a copy, or build the library again"
         ) from error
+
+
+def present(ids: pa.Array | pa.ChunkedArray, wanted: Iterable[str]) -> set[str]:
+    """Which of some ids are among many."""
+    few = pa.array(wanted, pa.string())
+    return set(ids.filter(pc.is_in(ids, value_set=few)).to_pylist()) if len(few) else set()
+
+
+def quoted(values: Iterable[str]) -> str:
+    """Texts as a condition lists them."""
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in values)

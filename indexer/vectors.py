@@ -1,18 +1,14 @@
-"""Vectors of one channel and the FAISS index over them, kept on disk as a cache that can go.
+"""Nearest vectors of one channel: a main index that stays as it was made, and what came since.
 
-The index file has no checksum of its own and FAISS loads altered bytes silently, so a stamp lies
-beside it: library version, Lance version of the vectors, channel, count and sha256 of the file.
-An index whose stamp does not match is refused and made again from the Lance table.
+Rows that were appended after the main index was made are the delta, which is compared one by one;
+positions of the main index whose rows have gone since are passed over.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import faiss
@@ -21,8 +17,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
-from indexer.publishing import CACHE, ChannelStamp, Published, write_atomically
-from indexer.schema import flat, vectors_schema, vectors_table
+from indexer.publishing import ChannelStamp
+from indexer.schema import flat, vectors_schema
 
 FLAT_UP_TO = 100_000
 """Entries that are all compared: a few milliseconds, and the fit that follows costs far more."""
@@ -33,6 +29,8 @@ PROBED = 1 / 6
 TRAINED_ON, ROUNDS = 64, 8
 """Vectors a list that k-means sees, and how often it goes over them."""
 
+Rows = NDArray[np.int64]
+
 
 class VectorIndex:
     """Nearest vectors by inner product, which is the cosine because vectors have unit length.
@@ -41,49 +39,141 @@ class VectorIndex:
     reads the parts nearest to it, unless it asks for certain rows: then it reads them all.
     """
 
-    def __init__(self, index: faiss.Index) -> None:
-        self._index: Any = index  # faiss's stubs lack what its Python wrappers add
-        self._lists = int(getattr(index, "nlist", 0))
+    def __init__(
+        self, main: faiss.Index, rows: Rows | None = None, delta: NDArray[np.float32] | None = None
+    ) -> None:
+        """Put together what was indexed and what came since.
+
+        Args:
+            main: is not changed, and may be shared with indexes of other versions.
+            rows: row of each position of `main`, ascending, -1 for those that have gone; when not
+                given, a row is its position.
+            delta: vectors of all other rows, in their order. Shape (rows not in main, dimension).
+        """
+        self._dimension = int(main.d)
+        positions = np.arange(main.ntotal, dtype=np.int64) if rows is None else rows
+        live = positions >= 0
+        self.gone = int(len(live) - live.sum())
+        self.delta = 0 if delta is None else len(delta)
+        self._count = len(live) - self.gone + self.delta
+        self._parts = [_Part(main, positions, live)]
+        if delta is not None and len(delta):
+            since: Any = faiss.IndexFlatIP(self._dimension)
+            since.add(delta)
+            others = rows_since(positions, self._count)
+            self._parts.append(_Part(since, others, np.ones(len(others), dtype=bool)))
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return self._count
 
     @property
+    def main(self) -> faiss.Index:
+        """The index that stays."""
+        index: faiss.Index = self._parts[0].index
+        return index
+
+    @property
+    def main_rows(self) -> Rows:
+        """The row of each of its positions, -1 for those that have gone."""
+        part = self._parts[0]
+        return np.where(part.live, part.rows, -1)
+
+    @cached_property
     def vectors(self) -> NDArray[np.float32]:
         """Every vector, row by row, read-only. Shape (N, dimension)."""
-        if not self._lists:
-            return np.asarray(_Storage(self._index))
-        self._index.make_direct_map()
-        every: NDArray[np.float32] = self._index.reconstruct_n(0, len(self))
+        first = self._parts[0]
+        if not self.delta and not self.gone:
+            return first.vectors()
+        every = np.empty((self._count, self._dimension), np.float32)
+        for part in self._parts:
+            every[part.rows[part.live]] = part.vectors()[part.live]
         every.flags.writeable = False
         return every
 
     def nearest(
-        self, vectors: NDArray[np.float32], k: int, rows: NDArray[np.int64] | None = None
+        self,
+        vectors: NDArray[np.float32],
+        k: int,
+        rows: NDArray[np.int64] | None = None,
+        *,
+        lists: int | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The k rows nearest to any of m query vectors, best first; see `Library.nearest`."""
+        """The k rows nearest to any of m query vectors, best first; see `Library.nearest`.
+
+        `lists` of a parted index are read, where it is given.
+        """
         queries = np.ascontiguousarray(np.atleast_2d(vectors), dtype=np.float32)
-        if queries.ndim != 2 or queries.shape[1] != self._index.d:
+        if queries.ndim != 2 or queries.shape[1] != self._dimension:
             raise QueryError(
                 f"query vectors have shape {np.shape(vectors)}, this channel's have length "
-                f"{self._index.d}; embed the pattern with the channel that made the library"
+                f"{self._dimension}; embed the pattern with the channel that made the library"
             )
         if not np.isfinite(queries).all():
             raise QueryError("a query vector holds a value that is not a finite number")
-        k = min(k, len(self) if rows is None else len(rows))
+        wanted = None
+        if rows is not None:
+            wanted = np.zeros(self._count, dtype=bool)
+            wanted[rows] = True
         if k <= 0 or len(queries) == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        parts = [part.nearest(queries, k, wanted, lists) for part in self._parts]
+        found, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return _best_per_row(found, scores, k)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """An index and which row each of its positions is.
+
+    Attributes:
+        index: of FAISS.
+        rows: of each position. Shape (positions,).
+        live: False for positions that are passed over. Shape (positions,).
+    """
+
+    index: Any  # faiss's stubs lack what its Python wrappers add
+    rows: Rows
+    live: NDArray[np.bool_]
+
+    def vectors(self) -> NDArray[np.float32]:
+        """By position, read-only. Shape (positions, dimension)."""
+        if not hasattr(self.index, "nlist"):
+            return np.asarray(_Storage(self.index))
+        every: NDArray[np.float32] = self.index.reconstruct_n(0, self.index.ntotal)
+        every.flags.writeable = False
+        return every
+
+    def nearest(
+        self,
+        queries: NDArray[np.float32],
+        k: int,
+        wanted: NDArray[np.bool_] | None,
+        probed: int | None,
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """Up to k rows and scores for each query, one after the other.
+
+        Args:
+            queries: shape (m, dimension).
+            k: for each.
+            wanted: rows to compare, all when not given. Shape (N,).
+            probed: lists to read, where the index is parted; by its size when not given.
+        """
+        asked = self.live if wanted is None else self.live & wanted[self.rows]
+        k = min(k, int(asked.sum()))
+        if k == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
         options: dict[str, Any] = {}
-        if rows is not None:
-            wanted = np.zeros(len(self), dtype=bool)
-            wanted[rows] = True
-            bits = np.packbits(wanted, bitorder="little")
+        if not asked.all():
+            bits = np.packbits(asked, bitorder="little")
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
-        if self._lists:
-            options["nprobe"] = self._lists if rows is not None else _probes(self._lists)
-        kind: Any = faiss.SearchParametersIVF if self._lists else faiss.SearchParameters
-        scores, found = self._index.search(queries, k, params=kind(**options) if options else None)
-        return _best_per_row(found.ravel(), scores.ravel(), k)
+        lists = int(getattr(self.index, "nlist", 0))
+        if lists:
+            usual = _probes(lists) if wanted is None else lists
+            options["nprobe"] = min(probed or usual, lists)
+        kind: Any = faiss.SearchParametersIVF if lists else faiss.SearchParameters
+        scores, found = self.index.search(queries, k, params=kind(**options) if options else None)
+        places, values = found.ravel(), scores.ravel()
+        return self.rows[places[places >= 0]], values[places >= 0]
 
 
 class _Storage:
@@ -119,70 +209,15 @@ def make_index(vectors: NDArray[np.float32]) -> VectorIndex:
     return VectorIndex(index)
 
 
+def rows_since(rows: Rows, count: int) -> Rows:
+    """Those of `count` rows that are not among some, ascending."""
+    others = np.ones(count, dtype=bool)
+    others[rows[rows >= 0]] = False
+    return np.flatnonzero(others)
+
+
 def _probes(lists: int) -> int:
     return max(8, round(lists * PROBED))
-
-
-def cached_index(
-    path: Path, published: Published, channel: ChannelStamp, batches: Iterable[pa.RecordBatch]
-) -> tuple[VectorIndex, str | None]:
-    """The index of a channel from the cache, or made from Lance and put there.
-
-    Args:
-        path: library folder.
-        published: the version that is read.
-        channel: whose vectors.
-        batches: the column `vector` of the channel's table; read only when the cache is no good.
-
-    Returns:
-        The index, and a warning when there was a cache that had to be refused.
-    """
-    file, stamp_file = cache_files(path, channel.id, published.version)
-    warning = None
-    if stamp_file.exists():
-        try:
-            content = np.fromfile(file, dtype=np.uint8)
-            stamp = json.loads(stamp_file.read_text())
-            if stamp == _stamp(published, channel, content):
-                return VectorIndex(faiss.deserialize_index(content)), None
-        except (OSError, ValueError, RuntimeError):
-            pass
-        warning = f"{file}: the index does not match its library and was made again"
-    index = make_index(read_vectors(batches, channel.dimension))
-    # A reader of a folder it may not write to, or of a full disk, works without the cache.
-    with suppress(OSError):
-        save_index(path, published, channel, index)
-    return index, warning
-
-
-def save_index(path: Path, published: Published, channel: ChannelStamp, index: VectorIndex) -> None:
-    """Put an index and its stamp into the cache.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    file, stamp_file = cache_files(path, channel.id, published.version)
-    file.parent.mkdir(exist_ok=True)
-    content = faiss.serialize_index(index._index)  # noqa: SLF001 - the same module's class
-    write_atomically(file, content.data)
-    stamp = _stamp(published, channel, content)
-    write_atomically(stamp_file, json.dumps(stamp, indent=1).encode())
-
-
-def drop_old_indexes(path: Path, keep_from_version: int) -> None:
-    """Remove the cached indexes of earlier versions; a reader of one makes it again."""
-    for stamp_file in (path / CACHE).glob("*.json"):
-        version = stamp_file.stem.rpartition("-")[2]
-        if version.isdigit() and int(version) < keep_from_version:
-            for file in (stamp_file, stamp_file.with_suffix(".faiss")):
-                with suppress(OSError):
-                    file.unlink()
-
-
-def cache_files(path: Path, channel_id: str, version: int) -> tuple[Path, Path]:
-    """Where the index of a channel lies, and its stamp."""
-    file = path / CACHE / f"{channel_id}-{version}.faiss"
-    return file, file.with_suffix(".json")
 
 
 def read_vectors(batches: Iterable[pa.RecordBatch], dimension: int) -> NDArray[np.float32]:
@@ -220,21 +255,7 @@ def _best_per_row(
     found: NDArray[np.int64], scores: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Each row once, with its best score, best first; rows of equal score in row order."""
-    found, scores = found[found >= 0], scores[found >= 0]
     order = np.lexsort((found, -scores))
     found, scores = found[order], scores[order]
     first = np.sort(np.unique(found, return_index=True)[1])[:k]
     return found[first], scores[first]
-
-
-def _stamp(
-    published: Published, channel: ChannelStamp, content: NDArray[np.uint8]
-) -> dict[str, Any]:
-    table = published.tables[vectors_table(channel.id)]
-    return {
-        "library_version": published.version,
-        "table_version": table.version,
-        "count": table.rows,
-        "channel": asdict(channel),
-        "sha256": hashlib.sha256(content.data).hexdigest(),
-    }

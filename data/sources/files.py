@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 import zlib
@@ -10,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from data.cif import read_cif, read_cif_text
-from data.cif_document import decode
 from data.errors import LibraryError
-from data.record import Problem, Record
+from data.offered import Offered
+from data.record import Problem
 from data.sources.stream import SourceStream
 
 
 def open_cif(path: Path) -> SourceStream:
     """The blocks of one CIF."""
-    return SourceStream(str(path), iter(read_cif(path)))
+    return SourceStream.of_files(str(path), iter([Offered.file(path)]))
 
 
 def open_folder(folder: Path) -> SourceStream:
@@ -38,12 +38,7 @@ def open_folder(folder: Path) -> SourceStream:
     )
     if not paths:
         raise LibraryError(f"{folder}: no *.cif in this folder or below; check the path")
-
-    def items() -> Iterator[Record | Problem]:
-        for path in paths:
-            yield from read_cif(path)
-
-    return SourceStream(str(folder), items(), len(paths))
+    return SourceStream.of_files(str(folder), map(Offered.file, paths), len(paths))
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ def zip_stream(file: Path | BinaryIO, name: str, limits: ArchiveLimits) -> Sourc
     wanted = [m for m in members if m.filename.lower().endswith(".cif") and not _hidden(m)]
     if not wanted:
         raise LibraryError(f"{name}: no *.cif in this archive; check the file")
-    return SourceStream(name, _members(file, PurePath(name).name, wanted, limits), len(wanted))
+    return SourceStream.of_files(name, _members(file, name, wanted, limits), len(wanted))
 
 
 def _hidden(member: zipfile.ZipInfo) -> bool:
@@ -89,12 +84,18 @@ def _hidden(member: zipfile.ZipInfo) -> bool:
 
 
 def _members(
-    file: Path | BinaryIO, name: str, members: list[zipfile.ZipInfo], limits: ArchiveLimits
-) -> Iterator[Record | Problem]:
+    file: Path | BinaryIO, archive_name: str, members: list[zipfile.ZipInfo], limits: ArchiveLimits
+) -> Iterator[Offered]:
+    name = PurePath(archive_name).name
+    place = os.path.abspath(file) if isinstance(file, Path) else f"upload:{_digest(file)}/{name}"  # noqa: PTH100 - a link is a place of its own
     budget = limits.bytes
+
+    def refused(member: zipfile.ZipInfo, reason: str) -> Offered:
+        problem = Problem(f"{name}/{member.filename}", 0, reason)
+        return Offered.unreadable(problem, path=place, member=member.filename)
+
     with zipfile.ZipFile(file) as archive:
         for member in members:
-            where = f"{name}/{member.filename}"
             try:
                 with archive.open(member) as opened:
                     content = opened.read(min(limits.member_bytes, budget) + 1)
@@ -106,19 +107,26 @@ def _members(
                 RuntimeError,
                 NotImplementedError,
             ) as error:
-                yield Problem(where, 0, f"cannot be unpacked ({error}); make the archive anew")
+                yield refused(member, f"cannot be unpacked ({error}); make the archive anew")
                 continue
             if len(content) > budget:
-                yield Problem(
-                    where, 0, f"the archive unpacks to over {_size(limits.bytes)}; split it"
+                yield refused(
+                    member, f"the archive unpacks to over {_size(limits.bytes)}; split it"
                 )
                 return
             budget -= len(content)
             if len(content) > limits.member_bytes:
                 limit = _size(limits.member_bytes)
-                yield Problem(where, 0, f"unpacks to over {limit}, too large for a CIF")
+                yield refused(member, f"unpacks to over {limit}, too large for a CIF")
                 continue
-            yield from read_cif_text(decode(content), where)
+            yield Offered.of(
+                content, f"{name}/{member.filename}", path=place, member=member.filename
+            )
+
+
+def _digest(file: BinaryIO) -> str:
+    file.seek(0)
+    return hashlib.sha256(file.read()).hexdigest()[:20]
 
 
 def _size(size: int) -> str:

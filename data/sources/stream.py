@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
+from data.offered import Offered
 from data.record import Problem, Record
 
 
@@ -16,11 +18,19 @@ class SourceStream(Iterator[Record | Problem]):
         name: what the user called the source.
         items: what is in it.
         total: about how many items there are, None where only reading would tell.
+        offered: the files that the items are in, where it is made of files. Whoever takes these
+            reads them, and takes no items.
     """
 
     name: str
     items: Iterator[Record | Problem]
     total: int | None = None
+    offered: Iterator[Offered] | None = None
+
+    @classmethod
+    def of_files(cls, name: str, offered: Iterator[Offered], total: int | None = None) -> Self:
+        """A source that is made of files."""
+        return cls(name, (item for one in offered for item in one.items()), total, offered)
 
     def __next__(self) -> Record | Problem:
         return next(self.items)

@@ -10,13 +10,27 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from data.canonical import Standard
-from indexer.schema import CRYSTAL_COLUMNS, ENTRIES, LINES_COLUMNS, crystal_of, lines_table_of
+from indexer.schema import (
+    CRYSTAL_COLUMNS,
+    ENTRIES,
+    INTERVALS_SCHEMA,
+    LINES_COLUMNS,
+    crystal_of,
+    lines_table_of,
+)
+from indexer.schema import INTERVALS as INTERVALS_TABLE
 from indexer.tables import Reader
-from indexer.templates.grouping import Group, found, grow
-from indexer.templates.pattern import patterns_of, strongest
-from indexer.templates.storage import TEMPLATES_SCHEMA, log
+from indexer.templates.grouping import CLOSE, Group, found, grow
+from indexer.templates.pattern import patterns_of, remaining, strongest
+from indexer.templates.storage import TEMPLATES_SCHEMA, known_templates, log
 from indexer.templates.structure import structure_of
-from indexer.templates.template import Template
+from indexer.templates.template import INTERVALS, Template
+
+CROWD = 3000
+"""Entries of an interval from which on newcomers found nothing before `maintain`."""
+
+FEW_NEW = 0.1
+"""Where newcomers are less than this part of an interval, only what is near them is looked at."""
 
 BLOCK_ROWS = 1024
 """Entries that are looked at together, in whole intervals."""
@@ -38,29 +52,69 @@ def collected(reader: Reader, advance: Advance) -> pa.Table:
     return log([], made)
 
 
-def extended(
-    reader: Reader, known: Sequence[Template], first_row: int, advance: Advance
-) -> pa.Table:
+def extended(reader: Reader, first_row: int, advance: Advance) -> tuple[pa.Table, int]:
     """Rows that entries from `first_row` on add to the templates of those before.
 
-    Nothing that was known changes: templates get members, and new ones are founded.
+    Nothing that was known changes: templates get members, and new ones are founded. In a crowded
+    interval, whose entries take long to look at, newcomers join templates and found none.
+
+    Returns:
+        The rows, and how many entries came into crowded intervals.
     """
     intervals = strongest_intervals(reader)
+    new = np.arange(len(intervals)) >= first_row
+    wanted = np.unique(intervals[new])
     before: dict[int, list[Template]] = {}
-    for template in known:
+    for template in known_templates(reader, wanted.tolist()):
         before.setdefault(template.interval, []).append(template)
+    sizes = np.bincount(intervals[intervals >= 0], minlength=INTERVALS)
+    crowded = np.isin(intervals, np.flatnonzero(sizes > CROWD))
+    seen = intervals.copy()
+    for interval in wanted[wanted >= 0]:
+        own_rows = np.flatnonzero(intervals == interval)
+        if new[own_rows].mean() < FEW_NEW:
+            seen[own_rows] = -1
+            near = _near_newcomers(reader, own_rows, new[own_rows], int(interval))
+            seen[own_rows[near]] = interval
     rows = []
-    for group in _told(reader, intervals, np.unique(intervals[first_row:]), advance):
+    for group in _told(reader, seen, wanted, advance):
         own = before.get(group.interval, [])
-        rows.append(log(own, grow(group, own)))
-    return pa.concat_tables(rows) if rows else TEMPLATES_SCHEMA.empty_table()
+        rows.append(log(own, grow(group, own, founding=sizes[group.interval] <= CROWD)))
+    table = pa.concat_tables(rows) if rows else TEMPLATES_SCHEMA.empty_table()
+    return table, int((crowded & new).sum())
+
+
+def _near_newcomers(
+    reader: Reader, rows: NDArray[np.int64], new: NDArray[np.bool_], interval: int
+) -> NDArray[np.bool_]:
+    """Which entries of an interval can be in a template that a newcomer founds: those whose pattern
+    is close to one that is close to a newcomer's. In a crowded interval, the newcomers. Shape of
+    `rows`.
+    """
+    if len(rows) > CROWD:
+        return new
+    table = reader.take(ENTRIES, rows, LINES_COLUMNS)
+    compared = remaining(patterns_of(lines_table_of(table.to_batches())), interval)
+    leaders = new | (compared @ compared[new].T >= CLOSE).any(axis=1)
+    near: NDArray[np.bool_] = leaders | (compared @ compared[leaders].T >= CLOSE).any(axis=1)
+    return near
 
 
 def strongest_intervals(reader: Reader) -> NDArray[np.int64]:
     """The interval of each entry's strongest peak; -1 where it has none. Shape (entries,)."""
+    if reader.has(INTERVALS_TABLE, "interval"):
+        column = reader.table(INTERVALS_TABLE, ["interval"])["interval"]
+        return np.asarray(column.to_numpy(), dtype=np.int64)
     batches = reader.batches(ENTRIES, LINES_COLUMNS, BLOCK_ROWS)
     parts = [strongest(patterns_of(lines_table_of([batch]))) for batch in batches]
     return np.concatenate([np.zeros(0, np.int64), *parts])
+
+
+def interval_rows(entries: pa.Table) -> pa.Table:
+    """Rows of the table `intervals` for rows of `entries`."""
+    found = strongest(patterns_of(lines_table_of(entries.to_batches())))
+    columns = [entries["id"].combine_chunks(), pa.array(found.astype(np.int16))]
+    return pa.Table.from_arrays(columns, schema=INTERVALS_SCHEMA)
 
 
 def groups_of(

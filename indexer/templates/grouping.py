@@ -67,11 +67,12 @@ def found(group: Group) -> list[Template]:
     ]
 
 
-def grow(group: Group, templates: Sequence[Template]) -> list[Template]:
+def grow(group: Group, templates: Sequence[Template], *, founding: bool = True) -> list[Template]:
     """Let every entry that is in no template of a kind join one, or found one with others.
 
     It joins the nearest one that is close and that it agrees with. Those that find none wait: when
-    `LEAST_MEMBERS` of them are close to one of them and agree with it, they make a template.
+    `LEAST_MEMBERS` of them are close to one of them and agree with it, they make a template, where
+    `founding` is allowed.
 
     Returns:
         The templates in their order, some with further members, and then new ones.
@@ -79,6 +80,8 @@ def grow(group: Group, templates: Sequence[Template]) -> list[Template]:
     grown = list(templates)
     for kind in KINDS:
         _join(group, kind, grown, from_place=0)
+        if not founding:
+            continue
         waiting = _waiting(group, kind, grown)
         # Who waits only becomes fewer: a leader that found too few need not be asked again.
         for leader in waiting.tolist():

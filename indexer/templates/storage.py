@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from indexer.tables import Reader
+from indexer.schema import ENTRIES
+from indexer.tables import Reader, present
 from indexer.templates.shapes import Framework, Polyhedron, Shape
-from indexer.templates.template import INTERVALS, Template
+from indexer.templates.template import INTERVALS, LEAST_MEMBERS, Template
 
 TEMPLATES = "templates"
 
@@ -37,6 +39,10 @@ TEMPLATES_SCHEMA = pa.schema(
 )
 
 
+LOG_COLUMNS = ("id", "members", "marker")
+"""What of the log says who its members are; rows that found a template have a marker."""
+
+
 def holds_templates(reader: Reader) -> bool:
     """Whether a library has templates, as they are made now."""
     return reader.metadata(TEMPLATES).get(MADE_BY) == VERSION
@@ -48,14 +54,34 @@ def log(before: Sequence[Template], after: Sequence[Template]) -> pa.Table:
     return pa.Table.from_pylist(list(_rows(known, after)), TEMPLATES_SCHEMA)
 
 
-def known_templates(reader: Reader) -> tuple[Template, ...]:
-    """The collection of a library that holds one.
+def known_templates(reader: Reader, intervals: Iterable[int] | None = None) -> list[Template]:
+    """The collection of a library that holds one, or what of it is in some intervals.
+
+    Members that were taken out of the library are left out, and so are templates that have too
+    few others.
 
     Raises:
         LibraryError: the table is damaged.
     """
+    names = TEMPLATES_SCHEMA.names
+    if intervals is None:
+        log = reader.table(TEMPLATES, names)
+    else:
+        wanted = ", ".join(map(str, intervals)) or "-1"  # `interval` is a word of SQL, too
+        log = reader.where(TEMPLATES, f"`interval` IN ({wanted})", names)
     with reader.damage(TEMPLATES):
-        return templates_of(reader.table(TEMPLATES, TEMPLATES_SCHEMA.names))
+        templates = templates_of(log)
+    ids = reader.table(ENTRIES, ["id"])["id"]
+    every = {member for one in templates for member in one.members}
+    gone = every - present(ids, every)
+    left = (_without(one, gone) for one in templates)
+    return [one for one in left if len(one.members) >= LEAST_MEMBERS]
+
+
+def _without(template: Template, gone: AbstractSet[str]) -> Template:
+    if gone.isdisjoint(template.members):
+        return template
+    return replace(template, members=tuple(one for one in template.members if one not in gone))
 
 
 def templates_of(table: pa.Table) -> tuple[Template, ...]:

@@ -29,8 +29,8 @@ class Template:
             founded the template; entries that join later do not alter it.
         kind: "global" for the framework of a cell, "local" for a coordination polyhedron.
         interval: of the strongest peak, from 0 to 899.
-        members: entry ids; the first is the one whose shape `shape` is, then the other founders,
-            the nearest to the centroid first, then those that joined.
+        members: entry ids; the one whose shape `shape` is, then the other founders, the nearest to
+            the centroid first, then those that joined. Entries that were taken out are missing.
         pattern: the centroid of the founders: square roots of intensities by interval, of unit
             length. Shape (900,), float32.
         shape: what the members agree in.

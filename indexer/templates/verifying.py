@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pyarrow as pa
 
-from indexer.tables import Reader
+from indexer.tables import Reader, present
 from indexer.templates.agreement import agree
 from indexer.templates.collecting import groups_of
 from indexer.templates.pattern import strongest
@@ -16,20 +17,26 @@ SAMPLE = 24
 """Templates whose members are looked at anew."""
 
 
-def without_members(templates: Sequence[Template], rows: Mapping[str, int]) -> list[str]:
-    """Ids of templates with too few members, with the same one twice, or with strangers.
+def without_members(log: pa.Table, ids: pa.Array | None = None) -> tuple[list[str], int]:
+    """Ids of templates that too few founded, or that have the same member twice; and how many
+    templates were looked at.
 
     Args:
-        templates: of a library.
-        rows: of its entries, by id.
+        log: rows of the table of templates, with `LOG_COLUMNS`.
+        ids: of the entries. When given, templates with other members are bad, too; otherwise
+            those were taken out since and are members no more.
     """
-    return [
-        template.id
-        for template in templates
-        if len(template.members) < LEAST_MEMBERS
-        or len(set(template.members)) < len(template.members)
-        or not all(member in rows for member in template.members)
-    ]
+    members: dict[str, list[str]] = {}
+    bad: dict[str, None] = {}
+    for row in log.to_pylist():
+        if row["marker"] is not None and len(row["members"]) < LEAST_MEMBERS:
+            bad[row["id"]] = None
+        members.setdefault(row["id"], []).extend(row["members"])
+    bad |= {one: None for one, own in members.items() if len(set(own)) < len(own)}
+    if ids is not None:
+        known = present(ids, {one for own in members.values() for one in own})
+        bad |= {one: None for one, own in members.items() if not known.issuperset(own)}
+    return list(bad), len(members)
 
 
 def without_agreement(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -170,6 +170,14 @@ async def library(request: Request, _client: Read) -> Response:
     """The library at a glance; the document of `braggle library info --json`."""
     opened = opened_for(request)
     return Document(await run_in_threadpool(lambda: opened.info))
+
+
+@router.get("/library/history")
+async def history(request: Request, _client: Read) -> Response:
+    """The versions that are kept; the document of `braggle library history --json`."""
+    opened = opened_for(request)
+    versions = await run_in_threadpool(opened.library.history)
+    return Document({"library": _library(opened), "versions": [asdict(one) for one in versions]})
 
 
 class RemoveOptions(Options):

@@ -52,7 +52,7 @@ class Opened:
         _ = self.searcher.sticks
         for channel in FUSED:
             if channel in self.searcher.channels:
-                self.library.vectors(channel)
+                self.library.load(channel)
 
     def rehearse(self) -> None:
         """Look a pattern that ships up: the first look-up of an installation compiles for minutes.

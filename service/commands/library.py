@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.options import Json, LibraryName, verb
+from service.commands import upkeep
+from service.commands.options import DryRun, Json, LibraryName, verb
 from service.commands.search import open_library
 from service.commands.templates import templates
 from service.terminal import complain, emit, progress_bar, say, show
 
 if TYPE_CHECKING:
+    from data.offered import Offered
     from data.record import Problem, Record
     from data.sources import SourceStream
     from indexer import Library
+    from indexer.tallying import Change
     from service.map import LibraryMap
 
 app = typer.Typer(
@@ -31,14 +34,14 @@ SHOWN_PROBLEMS = 20
 
 
 class Joined:
-    """Several sources as one stream that knows about how long it is, if each of them does."""
+    """Several sources as one stream of files or records that knows its length if they all do."""
 
     def __init__(self, streams: list[SourceStream]) -> None:
         self.streams = streams
 
-    def __iter__(self) -> Iterator[Record | Problem]:
+    def __iter__(self) -> Iterator[Record | Problem | Offered]:
         for stream in self.streams:
-            yield from stream
+            yield from stream if stream.offered is None else stream.offered
 
     def __length_hint__(self) -> int:
         totals = [stream.total for stream in self.streams]
@@ -94,14 +97,15 @@ def add(
     ],
     *,
     library: LibraryName = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
-    """Add crystals to a library."""
+    """Add crystals to a library; files that were added before are skipped."""
     opened = open_library(library)
     streams = Joined([_open(path) for path in paths])
     with progress_bar() as progress:
-        changed = opened.add(streams, progress=progress)
-    _tell_change(changed, json=json)
+        changed = opened.add(streams, progress=progress, dry_run=dry_run)
+    _tell_change(changed, json=json, dry_run=dry_run)
 
 
 @app.command()
@@ -150,23 +154,6 @@ def verify(*, library: LibraryName = None, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-@verb
-def maintain(*, library: LibraryName = None, json: Json = False) -> None:
-    """Make vectors and templates anew that are missing or of an earlier make."""
-    opened = open_library(library)
-    with progress_bar() as progress:
-        changed = opened.add([], progress=progress)
-    if json:
-        emit({"path": str(changed.path), "version": changed.version, "before": opened.version})
-    elif changed.version == opened.version:
-        show(f"{changed.path}: every vector and template is as it is made now; nothing to do")
-    else:
-        show(
-            f"{changed.path}: vectors and templates brought up to date in version {changed.version}"
-        )
-
-
 @app.command("map")
 @verb
 def draw_map(
@@ -193,6 +180,14 @@ def draw_map(
 
 
 app.command()(templates)
+app.command()(upkeep.remove)
+app.command()(upkeep.maintain)
+app.command()(upkeep.history)
+app.command()(upkeep.rollback)
+app.command()(upkeep.ledger)
+app.command()(upkeep.watch)
+app.command()(upkeep.export)
+app.command("import")(upkeep.import_)
 
 
 def _map_answer(drawn: LibraryMap, out: Path) -> dict[str, Any]:
@@ -214,12 +209,13 @@ def _open(source: str) -> SourceStream:
         return open_source(source)
     import sys
 
-    from data.cif import read_cif_text
+    from data.offered import Offered
 
-    return SourceStream("standard input", read_cif_text(sys.stdin.read(), "standard input"))
+    given = Offered.upload(sys.stdin.buffer.read(), "standard input")
+    return SourceStream.of_files("standard input", iter([given]))
 
 
-def _tell_change(library: Library, *, json: bool) -> None:
+def _tell_change(library: Library, *, json: bool, dry_run: bool = False) -> None:
     change = library.change
     if change is None:
         raise ValueError(f"{library.path=} was not changed")
@@ -238,15 +234,30 @@ def _tell_change(library: Library, *, json: bool) -> None:
         **asdict(change),
     }
     if json:
-        emit(document)
+        emit({**document, "dry_run": dry_run})
     else:
-        show(
-            f"{library.path}: version {library.version}, {len(library)} entries; "
-            f"{change.added} added, {change.merged} merged with an entry of the same crystal, "
-            f"{change.known} known already, {len(change.problems)} could not be read"
-        )
-    if change.problems and not change.added + change.merged + change.known:
+        show(_sentence(library, change, dry_run=dry_run))
+    if change.problems and not change.added + change.merged + change.known + change.skipped:
         raise typer.Exit(1)
+
+
+def _sentence(library: Library, change: Change, *, dry_run: bool) -> str:
+    parts = [
+        f"{change.added} added",
+        f"{change.merged} merged with an entry of the same crystal",
+        f"{change.known} known already",
+    ]
+    if change.skipped:
+        parts.append(f"{change.skipped} files skipped that have not changed")
+    if change.superseded:
+        parts.append(
+            f"{change.superseded} superseded by what their files hold now, {change.removed} "
+            "entries removed with them"
+        )
+    parts.append(f"{len(change.problems)} could not be read")
+    begin = f"{library.path}: version {library.version}, {len(library)} entries; "
+    would = "it would be: " if dry_run else ""
+    return begin + would + ", ".join(parts)
 
 
 def _counted(counts: dict[Any, int], most: int = 12) -> str:

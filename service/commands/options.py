@@ -16,6 +16,7 @@ P = ParamSpec("P")
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on stdout, everything else on stderr.")
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 LibraryName = Annotated[
     str | None,
     typer.Option(

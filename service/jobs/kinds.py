@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.cif import read_cif_text, write_cif
-from data.cif_document import decode
+from data.cif import write_cif
 from data.errors import BraggleError, LibraryError
+from data.offered import Offered
 from data.reading.content import is_zip
-from data.record import Problem, Record
+from data.record import Problem
 from data.sources.files import ArchiveLimits, zip_stream
 from generator.solver import Solution, Solver
 from indexer.library import Library
@@ -121,16 +121,15 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
 
 def add(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     """Add crystals to the library; the document of `braggle library add --json`."""
-    stream = _Records(work.files, work.settings)
     changed = Library.open(work.library).add(
-        stream,
+        _uploads(work.files, work.settings),
         progress=work.report,
         workers=1,  # a worker has no processes of its own
     )
     change = changed.change
     if change is None:
         raise ValueError(f"{changed.path=} was not changed")
-    if change.problems and not change.added + change.merged + change.known:
+    if change.problems and not change.added + change.merged + change.known + change.skipped:
         raise BraggleError(f"nothing was added: {change.problems[0]}")
     return {**_library(changed), **asdict(change)}
 
@@ -162,39 +161,22 @@ KINDS: Mapping[str, Callable[[Work], Any]] = {
 }
 
 
-class _Records:
-    """The crystals of CIFs and archives, one after the other."""
-
-    def __init__(self, files: Sequence[File], settings: ServeSettings) -> None:
-        self._files, self._settings = files, settings
-
-    def __iter__(self) -> Iterator[Record | Problem]:
-        for label, content in self._files:
-            for one in self._of(label, content):
-                if isinstance(one, Record) and len(one.crystal) > self._settings.max_atoms:
-                    where = f"{one.source.collection} {one.source.identifier}"
-                    yield Problem(
-                        where,
-                        0,
-                        f"{len(one.crystal)} atoms in the cell are more than "
-                        f"{self._settings.max_atoms}; give a smaller cell",
-                    )
-                else:
-                    yield one
-
-    def _of(self, label: str, content: bytes) -> Iterator[Record | Problem]:
-        if not is_zip(content):
-            yield from read_cif_text(decode(content), label)
-            return
-        limits = ArchiveLimits(
-            self._settings.max_archive_members,
-            int(self._settings.max_archive_mb * 1e6),
-            int(self._settings.max_archive_mb * 1e6),
-        )
-        try:
-            yield from zip_stream(io.BytesIO(content), label, limits)
-        except LibraryError as error:
-            yield Problem(label, 0, str(error).removeprefix(f"{label}: "))
+def _uploads(files: Sequence[File], settings: ServeSettings) -> Iterator[Offered]:
+    """The files, those in archives one by one, with the limits of uploads."""
+    limits = ArchiveLimits(
+        settings.max_archive_members,
+        int(settings.max_archive_mb * 1e6),
+        int(settings.max_archive_mb * 1e6),
+    )
+    for label, content in files:
+        offered: Iterable[Offered] = [Offered.upload(content, label)]
+        if is_zip(content):
+            try:
+                offered = zip_stream(io.BytesIO(content), label, limits).offered or ()
+            except LibraryError as error:
+                problem = Problem(label, 0, str(error).removeprefix(f"{label}: "))
+                offered = [replace(one, content=b"", problem=problem) for one in offered]
+        yield from (replace(one, most_atoms=settings.max_atoms) for one in offered)
 
 
 def _unexpected_hidden(outcome: Outcome) -> Outcome:

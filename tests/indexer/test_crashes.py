@@ -25,7 +25,8 @@ STEPS = [
     ("indexer.writing.check_before_publishing", 1),
     ("indexer.tables.Writer.tag", 1),
     ("indexer.writing.publish", 1),
-    ("pathlib.Path.replace", 3),
+    ("pathlib.Path.replace", 1),
+    ("pathlib.Path.replace", 2),
     ("indexer.writing.drop_old_indexes", 1),
 ]
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from data.errors import LibraryError
+from data.offered import Offered
 from data.record import Problem, Record
 from indexer.ingest import CHUNK, SMALL, LineSettings, digest, digest_all
 from tests.indexer.toy import record, records
@@ -74,4 +75,17 @@ def test_a_crystal_that_breaks_something_is_a_problem(monkeypatch: pytest.Monkey
     monkeypatch.setattr("indexer.ingest.standardize", broken)
     chunk = digest([record("quartz")], SETTINGS)
     assert chunk.entries.num_rows == 0
-    assert str(chunk.problems[0]) == "toy quartz 1.0000 0: ZeroDivisionError: division by zero"
+    assert str(chunk.problems[0][1]) == "toy quartz 1.0000 0: ZeroDivisionError: division by zero"
+
+
+def test_a_file_that_breaks_something_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RecursionError("too deep")
+
+    monkeypatch.setattr("data.offered.read_cif_text", broken)
+    for limit in (10, 10_000):  # as a whole, and piece by piece
+        monkeypatch.setattr("indexer.ingest.LARGE_BYTES", limit)
+        (chunk,) = digest_all([Offered.of(b"x" * 100, "a.cif", path="/b/a.cif")], SETTINGS)
+        ((key, problem),) = chunk.problems
+        assert (key, str(problem)) == ("/b/a.cif", "a.cif: RecursionError: too deep")
+        assert (chunk.read, chunk.ended[0].key) == (1, "/b/a.cif")

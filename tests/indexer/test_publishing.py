@@ -40,7 +40,10 @@ def test_what_is_published_is_read_back(tmp_path: Path) -> None:
     assert read_current(tmp_path) == PUBLISHED
     publish(tmp_path, replace(PUBLISHED, version=8))
     assert read_current(tmp_path).version == 8
-    assert [file.name for file in tmp_path.iterdir()] == ["CURRENT"]
+    assert {file.name for file in tmp_path.iterdir()} == {"CURRENT", "versions"}
+    assert [file.name for file in sorted((tmp_path / "versions").iterdir())] == [
+        "000007.json", "000008.json",
+    ]  # fmt: skip
 
 
 def meaning(text: str) -> object:
@@ -69,7 +72,7 @@ def test_any_other_text_is_one_clear_line(text: str) -> None:
 
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     text = PUBLISHED.to_json().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
-    with pytest.raises(LibraryError, match=r"format 2, this Braggle reads up to 1; upgrade"):
+    with pytest.raises(LibraryError, match=r"format 3, this Braggle reads up to 2; upgrade"):
         Published.from_json(text, Path("here/CURRENT"))
 
 

@@ -86,7 +86,7 @@ def test_a_parted_index_is_the_same_from_disk(
     parted: tuple[VectorIndex, NDArray[np.float32]],
 ) -> None:
     index, stored = parted
-    again = VectorIndex(faiss.deserialize_index(faiss.serialize_index(index._index)))
+    again = VectorIndex(faiss.deserialize_index(faiss.serialize_index(index.main)))
     for one, other in zip(
         index.nearest(stored[:9], 50), again.nearest(stored[:9], 50), strict=True
     ):
@@ -188,12 +188,32 @@ def test_a_foreign_stamp_is_refused(copy: Path, built: Path, stamp: str) -> None
     check_mended(copy, built)
 
 
-def test_an_index_of_another_table_version_is_refused(copy: Path, built: Path) -> None:
-    file = cache_file(copy).with_suffix(".json")
-    stamp = json.loads(file.read_text())
-    stamp["table_version"] += 1
-    file.write_text(json.dumps(stamp))
+@pytest.mark.parametrize("length", [0, 8, 100])
+def test_a_truncated_list_of_rows_is_noticed(copy: Path, built: Path, length: int) -> None:
+    file = cache_file(copy).with_suffix(".rows")
+    file.write_bytes(file.read_bytes()[:length])
     check_mended(copy, built)
+
+
+def test_an_index_over_other_rows_is_refused(copy: Path, built: Path) -> None:
+    file = cache_file(copy)
+    rows = np.fromfile(file.with_suffix(".rows"), np.int64)
+    rows[[0, 1]] = rows[[1, 0]]
+    rows.tofile(file.with_suffix(".rows"))
+    check_mended(copy, built)
+
+
+def test_an_index_of_an_earlier_braggle_is_made_again_without_a_word(
+    copy: Path, built: Path
+) -> None:
+    stamp_file = cache_file(copy).with_suffix(".json")
+    stamp = json.loads(stamp_file.read_text())
+    old = {name: stamp[name] for name in ("library_version", "count", "channel", "sha256")}
+    stamp_file.write_text(json.dumps({**old, "table_version": 3}))
+    library = Library.open(copy)
+    np.testing.assert_array_equal(library.vectors("toy"), Library.open(built).vectors("toy"))
+    assert library.warnings == ()
+    assert "rows_sha256" in json.loads(stamp_file.read_text())
 
 
 def test_a_missing_cache_is_no_news(copy: Path, built: Path) -> None:

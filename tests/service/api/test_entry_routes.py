@@ -105,6 +105,12 @@ def test_library_and_templates_are_those_of_the_command_line(
     answer = client.get("/v1/library").json()
     assert answer["path"] == "built"
     assert {**answer, "path": printed["path"]} == printed
+    kept = client.get("/v1/library/history").json()
+    assert kept["library"]["path"] == "built"
+    assert (
+        kept["versions"] == json.loads(braggle("library", "history", "--json").stdout)["versions"]
+    )
+    assert [one["verb"] for one in kept["versions"]] == ["build"]
     listed = client.get("/v1/templates", params={"kind": "global"}).json()
     assert listed["templates"] == []
     assert listed["library"]["entries"] == len(CRYSTALS)

@@ -1,0 +1,130 @@
+"""The ledger: every file that was ever offered to a library, and what became of it.
+
+The last row of a file says what is true of it now. A file is told by its path, with its place in an
+archive or a table, and never by its name alone, as many folders hold a 1.cif.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from data.offered import Origin
+from indexer.schema import LEDGER, LEDGER_SCHEMA
+from indexer.tables import Reader, quoted
+
+Status = Literal["added", "merged", "known", "superseded", "failed"]
+"""Brought a new entry; a further source of an entry; nothing new; gave what another content of the
+file has taken the place of; nothing could be read."""
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """One file, one time that it was offered.
+
+    Attributes:
+        path: of the file; "upload:…" where it came without one.
+        member: its place in an archive or a table, or empty.
+        size: in bytes.
+        sha256: of its content; empty where it could not be read.
+        status: what became of it.
+        reason: what could not be read in it, and why.
+        entries: ids of the entries that it gave, or gives no more where it was superseded.
+        library_version: that told of it first.
+        channels: that made the vectors, "id version" each.
+        braggle: the version that read it.
+        at: UTC time, ISO 8601.
+    """
+
+    path: str
+    member: str
+    size: int
+    sha256: str
+    status: Status
+    reason: str
+    entries: tuple[str, ...]
+    library_version: int
+    channels: tuple[str, ...]
+    braggle: str
+    at: str
+
+    @classmethod
+    def of(cls, row: dict[str, Any]) -> LedgerRow:
+        """A row of the table."""
+        lists = {name: tuple(row[name]) for name in ("entries", "channels")}
+        return cls(**{**row, **lists})
+
+    @property
+    def may_give(self) -> bool:
+        """Whether the file was read."""
+        return self.status in ("added", "merged", "known")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file, before a version tells of it."""
+
+    origin: Origin
+    status: Status
+    reason: str
+    entries: Sequence[str]
+
+
+def ledger_rows(
+    outcomes: Iterable[Outcome], library_version: int, channels: Sequence[str]
+) -> pa.Table:
+    """Rows of the table."""
+    common = {
+        "library_version": library_version,
+        "channels": list(channels),
+        "braggle": version("braggle"),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    rows = [
+        {
+            "path": one.origin.path,
+            "member": one.origin.member,
+            "size": one.origin.size,
+            "sha256": one.origin.sha256,
+            "status": one.status,
+            "reason": one.reason,
+            "entries": list(one.entries),
+            **common,
+        }
+        for one in outcomes
+    ]
+    return pa.Table.from_pylist(rows, LEDGER_SCHEMA)
+
+
+def read_ledger(reader: Reader, *, failed: bool = False, since: int = 0) -> list[LedgerRow]:
+    """The ledger of a library from a row on, first come first; only what failed last, if so
+    asked.
+    """
+    if not reader.rows(LEDGER):
+        return []
+    table = reader.tail(LEDGER, since, LEDGER_SCHEMA.names)
+    rows = [LedgerRow.of(row) for row in table.to_pylist()]
+    if not failed:
+        return rows
+    last = {(row.path, row.member): row for row in rows}
+    return [row for row in last.values() if row.status == "failed"]
+
+
+def last_rows(reader: Reader, origins: Sequence[Origin]) -> dict[str, LedgerRow]:
+    """What the ledger says last of some files, by their keys."""
+    if not reader.rows(LEDGER) or not origins:
+        return {}
+    condition = (
+        f"path IN ({quoted({one.path for one in origins})}) "
+        f"AND member IN ({quoted({one.member for one in origins})})"
+    )
+    found: dict[str, LedgerRow] = {}
+    for one in reader.where(LEDGER, condition, LEDGER_SCHEMA.names).to_pylist():
+        row = LedgerRow.of(one)
+        found[Origin(row.path, row.member, row.size, row.sha256).key] = row
+    return found

@@ -1,0 +1,297 @@
+"""What keeps a library: remove, maintain, history, rollback, ledger, export, import, watch."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from data.errors import LibraryError, QueryError
+from service.commands.options import DryRun, Json, LibraryName, verb
+from service.commands.search import open_library
+from service.terminal import complain, emit, emit_line, progress_bar, show
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from indexer import Library
+    from indexer.watching import Taken
+
+
+@verb
+def remove(
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID", help="Ids of entries; - reads them from stdin.")
+    ],
+    *,
+    library: LibraryName = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Take entries out of a library; the version before stays in its history."""
+    opened = open_library(library)
+    there = set(opened.ids)
+    asked = _ids(ids)
+    for one in asked:
+        if one not in there:
+            complain(f"{opened.path}: no entry has the id {one}; it is passed over")
+    found = [one for one in asked if one in there]
+    if not found:
+        raise QueryError(f"{opened.path}: none of these entries is there; nothing was removed")
+    changed = opened
+    if not dry_run:
+        with progress_bar() as progress:
+            changed = opened.remove(found, progress=progress)
+    if json:
+        emit({"library": _library(changed), "removed": found, "dry_run": dry_run})
+        return
+    done = "would be removed" if dry_run else "removed"
+    show(f"{changed.path}: version {changed.version}, {len(changed)} entries; {len(found)} {done}")
+
+
+@verb
+def maintain(
+    *,
+    library: LibraryName = None,
+    keep_last: Annotated[
+        int, typer.Option(metavar="N", min=1, help="So many versions are kept in any case.")
+    ] = 3,
+    keep_days: Annotated[
+        float, typer.Option(metavar="DAYS", min=0.0, help="Younger versions are kept, too.")
+    ] = 1.0,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Put a library in order: tables, indexes and templates made anew where it is worth it, and old
+    versions let go that nobody reads.
+    """
+    from indexer.library import default_channels
+    from indexer.maintaining import maintain as put_in_order
+
+    # The library itself is not held: a version that is read is not let go.
+    path = open_library(library).path
+    with progress_bar() as progress:
+        done = put_in_order(
+            path,
+            default_channels(),
+            keep_last=keep_last,
+            keep_days=keep_days,
+            progress=progress,
+            dry_run=dry_run,
+        )
+    if json:
+        emit({"path": str(path), "version": done.after, **asdict(done), "dry_run": dry_run})
+        return
+    parts = []
+    if done.remade:
+        parts.append("made anew: " + ", ".join(done.remade))
+    if done.compacted:
+        parts.append("compacted: " + ", ".join(done.compacted))
+    if done.forgotten:
+        parts.append("versions let go: " + ", ".join(map(str, done.forgotten)))
+    if done.in_use:
+        parts.append("still being read: " + ", ".join(map(str, done.in_use)))
+    if done.bytes_freed:
+        parts.append(f"{done.bytes_freed / 1e6:.1f} MB freed")
+    said = "; ".join(parts) if parts else "nothing to do"
+    would = "it would be: " if dry_run and parts else ""
+    show(f"{path}: version {done.after}; {would}{said}")
+
+
+@verb
+def history(*, library: LibraryName = None, json: Json = False) -> None:
+    """List the versions of a library that are kept."""
+    opened = open_library(library)
+    versions = opened.history()
+    if json:
+        emit({"library": _library(opened), "versions": [asdict(one) for one in versions]})
+        return
+    from service.tables import key_values
+
+    rows = {
+        f"{one.version}{' *' if one.is_current else ''}": (
+            f"{one.published_at}  {one.entries} entries  {one.verb or 'not noted'}"
+            f"{'' if one.finished else ', goes on'}{_counts(one.counts)}"
+        )
+        for one in versions
+    }
+    show(key_values(rows))
+
+
+@verb
+def rollback(
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="One that is kept.")],
+    *,
+    library: LibraryName = None,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Publish an earlier version again, as a new one; what came since stays in the history."""
+    opened = open_library(library)
+    if dry_run:
+        from indexer import Library
+
+        changed = Library.open(opened.path, version=version)
+    else:
+        with progress_bar() as progress:
+            progress(0, 1, "checking")
+            changed = opened.rollback(version)
+            progress(1, 1, "checking")
+    if json:
+        said = {"before": opened.version, "to": version, "dry_run": dry_run}
+        emit({"library": _library(changed), **said})
+    elif dry_run:
+        show(
+            f"{opened.path}: version {opened.version + 1} would be what version {version} is, "
+            f"{len(changed)} entries"
+        )
+    else:
+        show(
+            f"{changed.path}: version {changed.version} is what version {version} was, "
+            f"{len(changed)} entries; to undo it: braggle library rollback {opened.version}"
+        )
+
+
+@verb
+def ledger(
+    *,
+    library: LibraryName = None,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only files that cannot be read, as they are now.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List every file that was offered to a library, and what became of it."""
+    opened = open_library(library)
+    rows = opened.ledger(failed=failed)
+    if json:
+        emit({"library": _library(opened), "files": [asdict(one) for one in rows]})
+        return
+    for row in rows:
+        place = f"{row.path}/{row.member}" if row.member else row.path
+        given = f", {len(row.entries)} entries" if len(row.entries) > 1 else ""
+        show(f"{row.at}  {row.status}{given}  {place}{f': {row.reason}' if row.reason else ''}")
+    if not rows:
+        show(f"{opened.path}: {'no file that cannot be read' if failed else 'no files'}")
+
+
+@verb
+def export(
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, or a folder for it.")],
+    *,
+    library: LibraryName = None,
+    json: Json = False,
+) -> None:
+    """Write a library as one file, to be handed on."""
+    opened = open_library(library)
+    with progress_bar() as progress:
+        file = opened.export(to, progress=progress)
+    size = file.stat().st_size
+    if json:
+        emit({"library": _library(opened), "file": str(file), "bytes": size})
+    else:
+        show(f"{file}: {len(opened)} entries of version {opened.version}, {size / 1e6:.1f} MB")
+
+
+@verb
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")],
+    *,
+    into: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIB",
+            help="Path or name of the library; $BRAGGLE_LIBRARY, else 'main', when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a library of a bundle that `braggle library export` wrote."""
+    from indexer import Library
+    from service.settings import Settings
+
+    path = Settings.load().library_path(into)
+    with progress_bar() as progress:
+        made = Library.import_bundle(file, path, progress=progress)
+    if json:
+        emit({"library": _library(made)})
+    else:
+        show(f"{made.path}: {len(made)} entries from {file}")
+
+
+@verb
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="CIFs, and archives of CIFs.")],
+    *,
+    library: LibraryName = None,
+    every: Annotated[
+        float,
+        typer.Option(metavar="S", min=0.1, help="Between looks; a file that stays is complete."),
+    ] = 5.0,
+    once: Annotated[
+        bool, typer.Option("--once", help="Take what is complete now, and end.")
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="A JSON document a line for each file.")
+    ] = False,
+) -> None:
+    """Add files of a folder to a library as they come; bad ones are moved to DIR-refused."""
+    from indexer.watching import WatchedFolder, take_up
+
+    path = open_library(library).path
+    watched = WatchedFolder(folder)
+    watched.complete()
+    try:
+        while True:
+            time.sleep(every)
+            found = watched.complete()
+            try:
+                for one in take_up(path, watched, found) if found else ():
+                    _tell_taken(one, json=json)
+            except LibraryError as error:  # somebody else writes, or the disk is full
+                if once:
+                    raise
+                complain(f"{error}; tried again in {every:g} s")
+                watched.again(found)
+            if once:
+                return
+    except KeyboardInterrupt:
+        return
+
+
+def _tell_taken(taken: Taken, *, json: bool) -> None:
+    if json:
+        emit_line(asdict(taken))
+    elif taken.moved_to:
+        complain(f"{taken.reason}; moved to {taken.moved_to}")
+    else:
+        beside = f"; not read: {taken.reason}" if taken.reason else ""
+        show(f"{taken.path}: {taken.status}, {taken.entries} entries{beside}")
+
+
+def _ids(given: list[str]) -> list[str]:
+    if "-" not in given:
+        return list(dict.fromkeys(given))
+    import sys
+
+    return list(dict.fromkeys([*(one for one in given if one != "-"), *sys.stdin.read().split()]))
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    said = ", ".join(
+        f"{name} {count}" if name == "to" else f"{count} {name}" for name, count in counts.items()
+    )
+    return f": {said}" if said else ""
+
+
+def _library(library: Library) -> dict[str, Any]:
+    return {
+        "path": str(library.path),
+        "version": library.version,
+        "entries": len(library),
+        "channels": [stamp.id for stamp in library.channels],
+    }
