@@ -388,13 +388,42 @@ class ReadProblem(TypedDict):
 
 
 class Added(TypedDict):
-    """What became of what was to be added: new entries, further sources of old ones, known ones."""
+    """What became of what was to be added.
+
+    Keys:
+        added, merged, known: new entries, further sources of old ones, and sources that were there.
+        skipped: files that were added before, with this content.
+        superseded, removed: sources that went because their file changed, and entries with them.
+    """
 
     library: LibraryState
     added: int
     merged: int
     known: int
     problems: list[ReadProblem]
+    skipped: int
+    superseded: int
+    removed: int
+
+
+class KeptVersion(TypedDict):
+    """A version that is kept: what was done, and whether it is the one that is served."""
+
+    version: int
+    published_at: str
+    entries: int
+    verb: str
+    counts: dict[str, int]
+    finished: bool
+    braggle: str
+    is_current: bool
+
+
+class History(TypedDict):
+    """The versions that are kept, the oldest first."""
+
+    library: LibraryState
+    versions: list[KeptVersion]
 
 
 class Removed(TypedDict):

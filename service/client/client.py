@@ -193,6 +193,11 @@ class Client:
         """Take an entry out of the library; needs the scope `admin`."""
         return self._job("DELETE", _entry(entry_id), {}, idempotency_key)
 
+    def history(self) -> answers.History:
+        """The versions of the library that are kept."""
+        found: answers.History = self._get("/v1/library/history").json()
+        return found
+
     def draw(self, what: Literal["map", "templates"]) -> Job[answers.Page]:
         """The library's map, or its templates, as a page; the same job for each version."""
         return self._job("POST", f"/v1/library/{what}", {})

@@ -134,6 +134,8 @@ def test_every_route_is_there_and_answers_what_its_type_says(
 
     checked(client.library(), answers.Library)
     checked(client.templates(kind="local", limit=3), answers.Templates)
+    kept = checked(client.history(), answers.History)
+    assert [one["is_current"] for one in kept["versions"]][-1]
     drawn = checked(client.draw("templates").wait(), answers.Page)
     assert drawn["page"].startswith("<!doctype html>")
     page = checked(client.page(limit=4), answers.EntriesPage)
