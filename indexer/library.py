@@ -127,7 +127,8 @@ class Library:
             LibraryError: something else is in the way, or no record could be read.
         """
         folder = Path(path)
-        if is_library(folder) and not replace and not _may_go_on(folder):
+        goes_on = is_library(folder) and not replace and read_current(folder).is_unfinished_build
+        if is_library(folder) and not replace and not goes_on:
             raise LibraryError(
                 f"{folder}: there is a library already; add to it with `braggle library add`, "
                 "or say --replace to build it anew"
@@ -138,7 +139,8 @@ class Library:
             folder,
             records,
             default_channels() if channels is None else channels,
-            fresh=True,
+            fresh=not goes_on,
+            verb="build",
             progress=progress,
             workers=workers,
         )
@@ -168,6 +170,7 @@ class Library:
             records,
             default_channels() if channels is None else channels,
             fresh=False,
+            verb="add",
             progress=progress,
             workers=workers,
             dry_run=dry_run,
@@ -523,8 +526,3 @@ def default_channels() -> tuple[AnyChannel, ...]:
     from indexer.physical import PhysicalChannel
 
     return (PhysicalChannel(), LearnedChannel(), AtomsChannel())
-
-
-def _may_go_on(path: Path) -> bool:
-    """Whether what is published is a part of a build that was cut off."""
-    return read_current(path).is_unfinished_build

@@ -71,22 +71,23 @@ def write(
     channels: Sequence[AnyChannel],
     *,
     fresh: bool,
+    verb: str,
     progress: Progress | None = None,
     workers: int | None = None,
     dry_run: bool = False,
 ) -> Change:
     """Add records to the library at `path`, or make its content anew, and publish the result.
 
-    Much is published in parts, except over a library that is replaced; a build that was cut off
-    goes on where its last part ended. Vectors that another version of a channel made are made
-    again from the stored lines, and so are templates that are missing or of another make. When
-    nothing changes, nothing is published.
+    Much is published in parts, except over a library that is replaced. Vectors that another
+    version of a channel made are made again from the stored lines, and so are templates that are
+    missing or of another make. When nothing changes, nothing is published.
 
     Args:
         path: of the library.
         items: records, and files, of which those that the ledger knows are not read.
         channels: that make vectors.
         fresh: make the library anew.
+        verb: "build" or "add", for the history.
         progress: called with done, total and stage.
         workers: processes that work out crystals.
         dry_run: count what would be done, and write nothing.
@@ -106,18 +107,14 @@ def write(
         raise LibraryError(f"{path}: no library can be made here ({error})") from None
     with one_writer(path):
         last = _last_published(path, fresh=fresh)
-        goes_on = (
-            fresh and last is not None and last.deed.verb == "build" and not last.deed.finished
-        )
-        anew = fresh and not goes_on
         writing = Writing(
             path,
             channels,
-            None if anew else last,
+            None if fresh else last,
             version=1 + (last.version if last else 0),
-            verb="build" if fresh else "add",
+            verb=verb,
         )
-        in_parts = last is None or not anew
+        in_parts = last is None or not fresh
         try:
             for chunk in _chunks(writing.tally, items, writing.settings, report, workers):
                 writing.take(chunk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -202,6 +203,9 @@ class TestParts:
         assert (part.version, part.history()[0].finished) == (1, False)
         assert 40 <= len(part) < 110
         assert part.verify().ok
+        other = shutil.copytree(path, tmp_path / "replaced")
+        anew = Library.build(files[:3], other, channels=CHANNELS, replace=True)
+        assert (len(anew), [one.entries for one in anew.history()]) == (3, [len(part), 3])
         whole = Library.build(files, path, channels=CHANNELS)
         assert whole.change is not None
         assert whole.change.skipped == len(part)

@@ -230,7 +230,7 @@ class TestCommand:
             "templates as they are made now; `braggle library maintain` makes them"
         )
         made = braggle("library", "maintain", "-l", old)
-        assert "vectors and templates brought up to date in version 2" in words(made.stdout)
+        assert "version 2; made anew: templates" in words(made.stdout)
         assert braggle("library", "templates", "-l", old).exit_code == 0
         assert "nothing to do" in words(braggle("library", "maintain", "-l", old).stdout)
 
