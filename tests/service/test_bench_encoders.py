@@ -57,7 +57,7 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     weights = load_file(Path(str(files("indexer"))) / "encoders/weights/profile.safetensors")
     state = {name: torch.from_numpy(value.astype(np.float32)) for name, value in weights.items()}
-    saved = {"recipe": asdict(Recipe()), "encoder": state, "averaged": state, "step": 8000}
+    saved = {"recipe": asdict(Recipe()), "network": state, "averaged": state, "step": 8000}
     torch.save(saved, folder / CHECKPOINT)
     (folder / LOG).write_text(json.dumps(asdict(Progress(8000, 0.5, 300.0))) + "\n")
     return folder

@@ -18,8 +18,9 @@ HERE = "http://127.0.0.1"
 
 
 def settings_for(library: Path, folder: Path, **serve: Any) -> Settings:
-    """Settings that lean on no environment."""
-    values = {"searches": 1, "parsers": 1} | serve
+    """Settings that lean on no environment, and are patient with a slow machine."""
+    patience = {"search_timeout_s": 600, "parse_timeout_s": 300}
+    values = {"searches": 1, "parsers": 1, **patience} | serve
     return Settings(library=str(library), data_dir=folder, serve=ServeSettings(**values))
 
 

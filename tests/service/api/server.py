@@ -39,6 +39,8 @@ class Server:
                     "BRAGGLE_DATA_DIR": str(folder),
                     "BRAGGLE_SERVE_SEARCHES": "1",
                     "BRAGGLE_SERVE_PARSERS": "1",
+                    "BRAGGLE_SERVE_SEARCH_TIMEOUT_S": str(LONG_S),
+                    "BRAGGLE_SERVE_PARSE_TIMEOUT_S": str(LONG_S),
                     **settings,
                 },
                 stderr=log,
