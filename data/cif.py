@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import gemmi
@@ -16,11 +18,16 @@ from data.cif_symmetry import StatedSymmetry, stated, stated_number
 from data.cif_writing import write_cif
 from data.crystal import Crystal
 from data.errors import CrystalError
-from data.record import Problem, Record, Source
+from data.record import Problem, Record, Source, one_line
 
 __all__ = ["read_cif", "read_cif_text", "write_cif"]
 
-MAX_FILE_BYTES = 500_000_000
+MAX_CIF_BYTES = 64 * 2**20
+"""Crystals with all their intensities take a few; reading takes many times the file's memory."""
+
+MAX_TEXT = 1000
+"""Characters of a name, identifier or reference that are kept."""
+
 _CODES = (
     "_cod_database_code", "_database_code_amcsd", "_amcsd_database_code", "_database_code_icsd",
     "_database_code_csd", "_database_code_depnum_ccdc_archive", "_database_code",
@@ -35,10 +42,13 @@ def read_cif(path: Path) -> Iterator[Record | Problem]:
     raised. See `read_cif_text` for what is made of a block.
     """
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            yield Problem(
-                path.name, 0, f"larger than {MAX_FILE_BYTES // 10**6} MB; split it into files"
-            )
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never end
+            yield Problem(path.name, 0, "is no file; give a CIF")
+            return
+        if status.st_size > MAX_CIF_BYTES:
+            limit = f"{MAX_CIF_BYTES // 2**20} MiB"
+            yield Problem(path.name, 0, f"larger than {limit}; split it into files")
             return
         content = path.read_bytes()
     except OSError as error:
@@ -67,15 +77,23 @@ def read_cif_text(text: str, name: str) -> Iterator[Record | Problem]:
             except CrystalError as error:
                 line = error.line if isinstance(error, BlockError) else block.line
                 yield Problem(block.where, line, str(error))
+            except Exception as error:  # noqa: BLE001 - one bad block must not end a build
+                reason = f"{type(error).__name__}: {error}; correct the file"
+                yield Problem(block.where, block.line, reason)
     if not found:
         yield Problem(name, 1, "no block has a cell with atoms; give a CIF of a crystal structure")
 
 
 def _record(block: Block, name: str) -> Record:
+    names = (one_line(block.text(tag), MAX_TEXT) for tag in _NAMES)
     return Record(
         crystal=_crystal(block),
-        names=tuple(dict.fromkeys(filter(None, (block.text(tag) for tag in _NAMES)))),
-        source=Source(name, block.text(*_CODES) or block.name, _reference(block)),
+        names=tuple(dict.fromkeys(filter(None, names))),
+        source=Source(
+            name,
+            one_line(block.text(*_CODES) or block.name, MAX_TEXT),
+            one_line(_reference(block), MAX_TEXT),
+        ),
     )
 
 
@@ -110,7 +128,8 @@ def _same_point_group(symmetry: StatedSymmetry, number: int) -> bool:
 def _reference(block: Block) -> str:
     """Authors, journal volume (year) pages, doi; what of it the block gives."""
     raw = block.column("_publ_author_name", "_citation_author_name") or []
-    authors = [plain(author) for author in raw if not gemmi.cif.is_null(author)]
+    given = (plain(author) for author in raw if not gemmi.cif.is_null(author))
+    authors = list(islice(given, 5))
     if len(authors) > 4:
         authors = [*authors[:3], "et al."]
     journal = block.text("_journal_name_full", "_citation_journal_full", "_citation_journal_abbrev")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from data.cif import read_cif, read_cif_text
+from data.cif import MAX_CIF_BYTES, read_cif, read_cif_text
 from data.cif_document import decode
 from data.errors import LibraryError
 from data.record import Problem, Record
@@ -51,7 +51,7 @@ class ArchiveLimits:
     """How much of an archive is unpacked: members, bytes of one of them, and bytes of all."""
 
     members: int = 500_000
-    member_bytes: int = 64 * 2**20
+    member_bytes: int = MAX_CIF_BYTES
     bytes: int = 16 * 2**30
 
 
