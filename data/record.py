@@ -15,7 +15,7 @@ def one_line(text: str, most: int) -> str:
     What stands in a broken file can be anything, and as long as the file.
     """
     if len(text) > most:
-        half = most // 2 - 1
+        half = most // 2 - 2
         text = f"{text[:half]} … {text[-half:]}"
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 

@@ -163,6 +163,8 @@ def main() -> None:
     }
     given.into.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     sys.stdout.write(f"{given.into}\n")
+    if silent or library["files_without_entry_or_problem"]:
+        sys.exit("some files gave neither an entry nor a reason; the file names them")
 
 
 if __name__ == "__main__":

@@ -376,7 +376,6 @@ def giants(text: str, size: int) -> Iterator[tuple[str, Iterator[bytes]]]:
         "tags of a loop": (f"{text}loop_\n", "_a\n", "1\n"),
         "blocks": (text, "data_a\n", ""),
         "broken blocks": (text, "data_a\n_b\n", ""),
-        "crystals": ("", text, ""),
         "null bytes": (text, "\0", ""),
         "characters of four bytes": (f"{text}_note '", "🜁", "'\n"),
     }  # fmt: skip
