@@ -13,6 +13,10 @@ import gemmi
 from data.errors import CrystalError
 from data.record import Problem
 
+MAX_BLOCKS = 200_000
+MAX_TAGS = 20_000
+"""Of one block; published CIFs of a structure have a few hundred."""
+
 _HEADING = re.compile(r"^[ \t]*data_[^\n]*$", re.IGNORECASE | re.MULTILINE)
 _GEMMI_PLACE = re.compile(r"^string(?::(\d+))?(?::\d+\(\d+\))?(?: in \S*)?:?\s*(.*)$", re.DOTALL)
 _MARKS = (
@@ -130,6 +134,9 @@ def blocks_of(text: str, name: str) -> Iterator[Block | Problem]:
         return
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if (blocks := text.count("data_") + text.count("DATA_")) > MAX_BLOCKS:
+        yield Problem(name, 0, f"{blocks} blocks are more than {MAX_BLOCKS}; split the file")
+        return
     try:
         document = gemmi.cif.read_string(text, 0)
     except (ValueError, RuntimeError):
@@ -167,7 +174,7 @@ def _parse(part: str, name: str, line: int) -> Block | Problem:
     return Problem(f"{name}, block {heading}", at, f"not CIF: {said}; correct the file there")
 
 
-def _alone(part: str, name: str, line: int) -> Block:
+def _alone(part: str, name: str, line: int) -> Block | Problem:
     document: gemmi.cif.Document = gemmi.cif.read_string(part, 0)
     return _block(document[0], name, line - 1)
 
@@ -179,15 +186,19 @@ def _repaired(part: str) -> str:
     return "_".join(heading.split()) + "\n" + rest
 
 
-def _block(block: gemmi.cif.Block, file: str, lines_before: int) -> Block:
+def _block(block: gemmi.cif.Block, file: str, lines_before: int) -> Block | Problem:
     tags: dict[str, tuple[str, int]] = {}
-    first = 0
+    first = count = 0
     for item in block:
         line = item.line_number + lines_before
         first = first or line
         pair = cast("tuple[str, str] | None", item.pair)
         loop: gemmi.cif.Loop | None = item.loop
         written = [pair[0]] if pair is not None else list(loop.tags) if loop is not None else []
+        count += len(written)
+        if count > MAX_TAGS:
+            where = f"{file}, block {block.name}"
+            return Problem(where, line, f"more than {MAX_TAGS} tags; correct the file there")
         for tag in written:
             tags.setdefault(tag.lower().replace(".", "_"), (tag, line))
     return Block(block.name, file, first or lines_before + 1, tags, block)

@@ -194,7 +194,9 @@ def _anisotropic(block: Block, lattice: NDArray[np.float64]) -> dict[str, float]
     rows = block.rows("_atom_site_aniso_label")
     if rows > MAX_ATOMS:
         line = block.line_of("_atom_site_aniso_label")
-        raise BlockError(f"displacements of {rows} sites are more than {MAX_ATOMS}", line)
+        raise BlockError(
+            f"displacements of {rows} sites are more than {MAX_ATOMS}; correct the loop", line
+        )
     labels = block.column("_atom_site_aniso_label")
     if labels is None:
         return {}

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.broken_cifs.damage import KINDS, broken_cifs, giants
 from data.canonical import MAX_COMPARISONS, crystal_id, standardize
 from data.cif import MAX_CIF_BYTES, MAX_TEXT, read_cif, read_cif_text, write_cif
-from data.cif_document import decode
+from data.cif_document import MAX_BLOCKS, MAX_TAGS, decode
 from data.crystal import Crystal
 from data.diffraction import lines_of
 from data.errors import CrystalError
@@ -111,6 +111,15 @@ def test_a_long_name_is_shortened() -> None:
 )
 def test_what_is_absurd_is_named(old: str, new: str, reason: str) -> None:
     assert reason in refused(HALITE.replace(old, new)).reason
+
+
+def test_a_block_of_tags_is_not_gone_through() -> None:
+    tags = "".join(f"_a{number} 1\n" for number in range(MAX_TAGS + 1))
+    assert "more than 20000 tags" in refused(HALITE + tags).reason
+
+
+def test_a_file_of_headings_is_not_gone_through() -> None:
+    assert "blocks are more than" in refused(HALITE + "data_a\n" * MAX_BLOCKS).reason
 
 
 def test_a_long_operation_is_refused() -> None:

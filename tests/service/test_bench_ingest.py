@@ -34,5 +34,5 @@ def test_rates_stand_beside_pymatgen(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_no_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(QueryError, match="no \\*.cif here"):
+    with pytest.raises(QueryError, match=r"no \*\.cif here"):
         bench_ingest([tmp_path])
