@@ -44,7 +44,7 @@ def read_cif(path: Path) -> Iterator[Record | Problem]:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never end
-            yield Problem(path.name, 0, "is no file; give a CIF")
+            yield Problem(path.name, 0, "cannot be read: it is no file; give a CIF")
             return
         if status.st_size > MAX_CIF_BYTES:
             limit = f"{MAX_CIF_BYTES // 2**20} MiB"

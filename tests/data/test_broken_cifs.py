@@ -87,7 +87,7 @@ def test_a_file_too_large_is_not_read(tmp_path: Path) -> None:
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.cif")
     (problem,) = read_cif(tmp_path / "pipe.cif")
-    assert "is no file" in str(problem)
+    assert "it is no file" in str(problem)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
@@ -139,7 +139,7 @@ def test_atoms_on_top_of_each_other_have_no_id() -> None:
 
 def test_a_vast_supercell_is_not_searched() -> None:
     with pytest.raises(CrystalError, match="give the primitive cell"):
-        standardize(filled(int(MAX_COMPARISONS**0.5) + 1, 60.0))
+        standardize(filled(int(MAX_COMPARISONS**0.5) + 100, 60.0))
 
 
 def test_a_vast_cell_without_symmetry_has_no_lines() -> None:
