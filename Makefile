@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format typecheck bench docs load image-check
+.PHONY: demo test lint format typecheck bench docs load broken-cifs image-check
 
 demo: $(STAMP)
 	$(BIN)/braggle demo
@@ -32,6 +32,10 @@ load: $(STAMP)
 	$(BIN)/python -m pip install --quiet --editable '.[load]'
 	test -d demo/library || $(BIN)/braggle demo
 	$(BIN)/python -m benchmarks.load demo/library
+
+# Half an hour of broken CIFs; writes benchmarks/broken-cifs.json.
+broken-cifs: $(STAMP)
+	$(BIN)/python -m benchmarks.broken_cifs
 
 # What the image does, in a new environment: installs, and looks whether all is there. It fetches
 # everything anew, so it is no part of `.ci/run`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from data import site_kernels
 from data.crystal import Crystal
+from data.errors import CrystalError
 from data.sites import grouped
 
 logging.getLogger("moyo").setLevel(logging.ERROR)  # it warns of each atom that it idealises
@@ -34,6 +36,12 @@ CRYSTAL_SYSTEMS = (
     "cubic",
 )
 """By growing symmetry."""
+
+MAX_COMPARISONS = 20_000_000
+"""Sites times those of the rarest content, each of which a lattice vector might reach from one."""
+
+MAX_PAIRS = 50_000_000
+"""Of atoms as near as the sums of an id reach; a crystal of 20 000 atoms has 6 million."""
 
 _FINER = (1.0, 0.3, 0.1, 0.01, 0.001)
 _REACH_ANGSTROM = 7.0
@@ -143,9 +151,13 @@ def standardize(crystal: Crystal, *, symprec_angstrom: float = SYMPREC_ANGSTROM)
     Args:
         crystal: in any cell.
         symprec_angstrom: how far atoms may be from where symmetry would have them.
+
+    Raises:
+        CrystalError: a supercell so large that the search for a smaller one would take minutes.
     """
     sites = _sites(crystal)
     types, contents = _types(sites)
+    _refuse_repetition(types)
     fractional = crystal.fractional[[site[0].row for site in sites]]
     dataset = _dataset(crystal.lattice, fractional, types, symprec_angstrom)
     if dataset is None:
@@ -185,9 +197,13 @@ def crystal_id(crystal: Crystal | Standard) -> str:
 
     Args:
         crystal: a `Standard` saves the search for the symmetry.
+
+    Raises:
+        CrystalError: atoms are so close together that their distances would take minutes.
     """
     standard = crystal if isinstance(crystal, Standard) else standardize(crystal)
     primitive = standard.primitive
+    _refuse_crowding(primitive)
     number = primitive.space_group_number
     sums = site_kernels.pair_sums(
         np.array(primitive.fractional),
@@ -238,6 +254,26 @@ def _sites(crystal: Crystal) -> list[list[_Share]]:
         total = min(occupancy + (known.occupancy if known else 0.0), 1.0)
         sites[site][symbol] = _Share(row, symbol, total, u_iso)
     return [sorted(site.values(), key=lambda share: share.symbol) for site in sites]
+
+
+def _refuse_repetition(types: list[int]) -> None:
+    """Refuse what would take minutes and gigabytes to be searched for lattice vectors."""
+    rarest = min(Counter(types).values())
+    if len(types) * rarest > MAX_COMPARISONS:
+        raise CrystalError(
+            f"{len(types)} sites, {rarest} of the rarest kind, are too many to look for a smaller "
+            "cell among; give the primitive cell"
+        )
+
+
+def _refuse_crowding(crystal: Crystal) -> None:
+    """Refuse a cell so full that each atom has thousands of neighbours."""
+    within_reach = 4 / 3 * math.pi * _REACH_ANGSTROM**3 / crystal.volume_angstrom3
+    if len(crystal) ** 2 * within_reach > MAX_PAIRS:
+        raise CrystalError(
+            f"{len(crystal)} atoms in {crystal.volume_angstrom3:.4g} Å³ are too close to each "
+            "other for a crystal; correct the cell, the coordinates or the symmetry"
+        )
 
 
 def _types(sites: list[list[_Share]]) -> tuple[list[int], list[list[tuple[str, float]]]]:

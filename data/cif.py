@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import gemmi
@@ -16,11 +18,16 @@ from data.cif_symmetry import StatedSymmetry, stated, stated_number
 from data.cif_writing import write_cif
 from data.crystal import Crystal
 from data.errors import CrystalError
-from data.record import Problem, Record, Source
+from data.record import Problem, Record, Source, one_line
 
 __all__ = ["read_cif", "read_cif_text", "write_cif"]
 
-MAX_FILE_BYTES = 500_000_000
+MAX_CIF_BYTES = 64 * 2**20
+"""Crystals with all their intensities take a few; reading takes many times the file's memory."""
+
+MAX_TEXT = 1000
+"""Characters of a name, identifier or reference that are kept."""
+
 _CODES = (
     "_cod_database_code", "_database_code_amcsd", "_amcsd_database_code", "_database_code_icsd",
     "_database_code_csd", "_database_code_depnum_ccdc_archive", "_database_code",
@@ -34,17 +41,25 @@ def read_cif(path: Path) -> Iterator[Record | Problem]:
     A file that cannot be opened, and a block that cannot be read, is a `Problem`; nothing is
     raised. See `read_cif_text` for what is made of a block.
     """
+    content = content_of(path)
+    if isinstance(content, Problem):
+        yield content
+    else:
+        yield from read_cif_text(decode(content), path.name)
+
+
+def content_of(path: Path) -> bytes | Problem:
+    """What is in a file that may be a CIF, or why it is not looked into."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            yield Problem(
-                path.name, 0, f"larger than {MAX_FILE_BYTES // 10**6} MB; split it into files"
-            )
-            return
-        content = path.read_bytes()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never end
+            return Problem(path.name, 0, "cannot be read: it is no file; give a CIF")
+        if status.st_size > MAX_CIF_BYTES:
+            limit = f"{MAX_CIF_BYTES // 2**20} MiB"
+            return Problem(path.name, 0, f"larger than {limit}; split it into files")
+        return path.read_bytes()
     except OSError as error:
-        yield Problem(str(path), 0, f"cannot be read: {error.strerror}; check the path")
-        return
-    yield from read_cif_text(decode(content), path.name)
+        return Problem(str(path), 0, f"cannot be read: {error.strerror}; check the path")
 
 
 def read_cif_text(text: str, name: str) -> Iterator[Record | Problem]:
@@ -67,15 +82,23 @@ def read_cif_text(text: str, name: str) -> Iterator[Record | Problem]:
             except CrystalError as error:
                 line = error.line if isinstance(error, BlockError) else block.line
                 yield Problem(block.where, line, str(error))
+            except Exception as error:  # noqa: BLE001 - one bad block must not end a build
+                reason = f"{type(error).__name__}: {error}; correct the file"
+                yield Problem(block.where, block.line, reason)
     if not found:
         yield Problem(name, 1, "no block has a cell with atoms; give a CIF of a crystal structure")
 
 
 def _record(block: Block, name: str) -> Record:
+    names = (one_line(block.text(tag), MAX_TEXT) for tag in _NAMES)
     return Record(
         crystal=_crystal(block),
-        names=tuple(dict.fromkeys(filter(None, (block.text(tag) for tag in _NAMES)))),
-        source=Source(name, block.text(*_CODES) or block.name, _reference(block)),
+        names=tuple(dict.fromkeys(filter(None, names))),
+        source=Source(
+            name,
+            one_line(block.text(*_CODES) or block.name, MAX_TEXT),
+            one_line(_reference(block), MAX_TEXT),
+        ),
     )
 
 
@@ -110,7 +133,8 @@ def _same_point_group(symmetry: StatedSymmetry, number: int) -> bool:
 def _reference(block: Block) -> str:
     """Authors, journal volume (year) pages, doi; what of it the block gives."""
     raw = block.column("_publ_author_name", "_citation_author_name") or []
-    authors = [plain(author) for author in raw if not gemmi.cif.is_null(author)]
+    given = (plain(author) for author in raw if not gemmi.cif.is_null(author))
+    authors = list(islice(given, 5))
     if len(authors) > 4:
         authors = [*authors[:3], "et al."]
     journal = block.text("_journal_name_full", "_citation_journal_full", "_citation_journal_abbrev")

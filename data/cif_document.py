@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +13,19 @@ import gemmi
 from data.errors import CrystalError
 from data.record import Problem
 
+MAX_BLOCKS = 200_000
+MAX_TAGS = 20_000
+"""Of one block; published CIFs of a structure have a few hundred."""
+
 _HEADING = re.compile(r"^[ \t]*data_[^\n]*$", re.IGNORECASE | re.MULTILINE)
 _GEMMI_PLACE = re.compile(r"^string(?::(\d+))?(?::\d+\(\d+\))?(?: in \S*)?:?\s*(.*)$", re.DOTALL)
+_MARKS = (
+    ("utf-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
+    ("utf-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+)
 _UNQUOTED = re.compile(r"^([ \t]*_\S+[ \t]+)([^'\"\s;#_][^\s#]*(?:[ \t]+[^\s#]+)+)", re.MULTILINE)
 _SPACED_TRIPLET = re.compile(
-    r"^([ \t]*(?:\d+[ \t]+)?)([-+xyz0-9/. \t]+(?:,[-+xyz0-9/. \t]+){2})$",
+    r"^([ \t]*(?:\d+[ \t]+)?)([-+xyz0-9/.][-+xyz0-9/. \t]*(?:,[-+xyz0-9/. \t]+){2})$",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -97,9 +106,17 @@ def plain(value: str) -> str:
 
 
 def decode(content: bytes) -> str:
-    """Text of a file in UTF-8, UTF-16 with a mark, or else Latin-1, which takes any byte."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", errors="replace")
+    """Text of a file in UTF-8, UTF-16 or UTF-32, or else Latin-1, which takes any byte.
+
+    UTF-16 without a mark is known by the null bytes beside the first characters.
+    """
+    for encoding, marks in _MARKS:
+        if content.startswith(marks):
+            return content.decode(encoding, errors="replace")
+    first = content[:64]
+    for encoding, nulls, letters in (("utf-16-le", 1, 0), ("utf-16-be", 0, 1)):
+        if first and not any(first[nulls::2]) and all(first[letters::2]):
+            return content.decode(encoding, errors="replace")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -113,10 +130,13 @@ def blocks_of(text: str, name: str) -> Iterator[Block | Problem]:
     alone, with unquoted symbols such as `P 1` put in quotes.
     """
     if "\0" in text:
-        yield Problem(name, 0, "this is a binary file, not a CIF; give a text file")
+        yield Problem(name, 0, "holds null bytes, so it is binary or damaged; give a CIF as text")
         return
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if (blocks := text.count("data_") + text.count("DATA_")) > MAX_BLOCKS:
+        yield Problem(name, 0, f"{blocks} blocks are more than {MAX_BLOCKS}; split the file")
+        return
     try:
         document = gemmi.cif.read_string(text, 0)
     except (ValueError, RuntimeError):
@@ -154,7 +174,7 @@ def _parse(part: str, name: str, line: int) -> Block | Problem:
     return Problem(f"{name}, block {heading}", at, f"not CIF: {said}; correct the file there")
 
 
-def _alone(part: str, name: str, line: int) -> Block:
+def _alone(part: str, name: str, line: int) -> Block | Problem:
     document: gemmi.cif.Document = gemmi.cif.read_string(part, 0)
     return _block(document[0], name, line - 1)
 
@@ -166,15 +186,19 @@ def _repaired(part: str) -> str:
     return "_".join(heading.split()) + "\n" + rest
 
 
-def _block(block: gemmi.cif.Block, file: str, lines_before: int) -> Block:
+def _block(block: gemmi.cif.Block, file: str, lines_before: int) -> Block | Problem:
     tags: dict[str, tuple[str, int]] = {}
-    first = 0
+    first = count = 0
     for item in block:
         line = item.line_number + lines_before
         first = first or line
         pair = cast("tuple[str, str] | None", item.pair)
         loop: gemmi.cif.Loop | None = item.loop
         written = [pair[0]] if pair is not None else list(loop.tags) if loop is not None else []
+        count += len(written)
+        if count > MAX_TAGS:
+            where = f"{file}, block {block.name}"
+            return Problem(where, line, f"more than {MAX_TAGS} tags; correct the file there")
         for tag in written:
             tags.setdefault(tag.lower().replace(".", "_"), (tag, line))
     return Block(block.name, file, first or lines_before + 1, tags, block)

@@ -17,6 +17,7 @@ from data.cif_symmetry import StatedSymmetry, metric_lattice
 from data.sites import element_of, equivalent_displacements, grouped, orbits
 
 MAX_ATOMS = 20_000
+MAX_LABEL = 200
 MAX_SITE_OCCUPANCY = 1.1
 """Rounding and refinement bring a full site a little above one, not further."""
 
@@ -85,7 +86,7 @@ def read_lattice(block: Block) -> NDArray[np.float64]:
 def _number(value: str) -> float:
     """A CIF number without its esd; also a fraction such as 1/3. NaN where it is neither."""
     number = gemmi.cif.as_number(value)
-    if math.isnan(number) and (parts := re.fullmatch(r"(-?\d+)/([1-9]\d*)", value)):
+    if math.isnan(number) and (parts := re.fullmatch(r"(-?\d{1,9})/([1-9]\d{0,8})", value)):
         return int(parts[1]) / int(parts[2])
     return float(number)
 
@@ -99,12 +100,16 @@ def read_sites(block: Block, lattice: NDArray[np.float64]) -> Sites:
     line = block.line_of(_X)
     count = block.rows(_X)
     if count > MAX_ATOMS:
-        raise BlockError(f"{count} atom sites are more than {MAX_ATOMS}", line)
+        raise BlockError(
+            f"{count} atom sites are more than {MAX_ATOMS}; give the conventional cell", line
+        )
     axes = [block.beside(_X, tag) for tag in (_X, _Y, _Z)]
     if not count or any(axis is None for axis in axes):
         raise BlockError("no atom sites; give _atom_site_fract_x, _y and _z", line)
     positions = list(zip(*(axis for axis in axes if axis is not None), strict=True))
-    labels = [plain(label) for label in block.beside(_X, "_atom_site_label") or [""] * count]
+    labels = [
+        _bounded(label, line) for label in block.beside(_X, "_atom_site_label") or [""] * count
+    ]
     types = block.beside(_X, "_atom_site_type_symbol") or ["?"] * count
     occupancies = block.beside(_X, "_atom_site_occupancy") or ["1"] * count
     flags = block.beside(_X, "_atom_site_calc_flag") or [""] * count
@@ -129,12 +134,23 @@ def read_sites(block: Block, lattice: NDArray[np.float64]) -> Sites:
 
 def _symbol(kind: str, label: str, formula: frozenset[str], line: int) -> str | None:
     """The element of a site by its type symbol, or else its label; None for a dummy."""
-    symbol = "" if gemmi.cif.is_null(kind) else element_of(plain(kind))
+    symbol = "" if gemmi.cif.is_null(kind) else element_of(_bounded(kind, line))
     if symbol == "":
         symbol = element_of(label, among=formula)
     if symbol == "":
         raise BlockError(f"atom site {label!r} names no element; correct its label", line)
     return symbol
+
+
+def _bounded(value: str, line: int) -> str:
+    """A label or type symbol without its quotes.
+
+    Raises:
+        BlockError: it is too long to be one.
+    """
+    if len(value) > MAX_LABEL:
+        raise BlockError(f"atom site label of {len(value)} characters; correct the file", line)
+    return plain(value)
 
 
 def _share(value: str, label: str, line: int) -> float:
@@ -175,6 +191,12 @@ def _displacements(
 
 def _anisotropic(block: Block, lattice: NDArray[np.float64]) -> dict[str, float]:
     """Ueq in Å² of the labels in the anisotropic loop."""
+    rows = block.rows("_atom_site_aniso_label")
+    if rows > MAX_ATOMS:
+        line = block.line_of("_atom_site_aniso_label")
+        raise BlockError(
+            f"displacements of {rows} sites are more than {MAX_ATOMS}; correct the loop", line
+        )
     labels = block.column("_atom_site_aniso_label")
     if labels is None:
         return {}

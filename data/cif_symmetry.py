@@ -30,6 +30,10 @@ MAX_OPERATIONS = 192 * 4
 """Cubic face-centred groups have 192; a few files state them in a multiple cell."""
 
 
+MAX_SYMBOL = 200
+"""Characters of a symbol or an operation; what was parsed is kept in memory, by its text."""
+
+
 @dataclass(frozen=True, eq=False)
 class StatedSymmetry:
     """What a block says of its symmetry.
@@ -134,7 +138,7 @@ def _parse_triplet(triplet: str) -> tuple[list[list[float]], list[float]]:
         while end < len(part):
             term = _TERM.match(part, end)
             if term is None or term.end() == end or not (term[2] or term[4]):
-                raise CrystalError(f"symmetry operation {triplet!r} is not understood")
+                raise _not_understood(triplet)
             denominator = float(term[3] or 1) or math.nan
             value = float(term[2] or 1) / denominator * (-1 if term[1] == "-" else 1)
             if term[4]:
@@ -144,10 +148,14 @@ def _parse_triplet(triplet: str) -> tuple[list[list[float]], list[float]]:
             end = term.end()
     sound = len(parts) == 3 and np.isfinite([*translation]).all() and np.isfinite(rotation).all()
     if not sound or abs(abs(float(np.linalg.det(rotation))) - 1) > 1e-6:
-        raise CrystalError(
-            f"symmetry operation {triplet!r} is not understood; write it as in 'x+1/2,-y,z'"
-        )
+        raise _not_understood(triplet)
     return rotation, translation
+
+
+def _not_understood(triplet: str) -> CrystalError:
+    return CrystalError(
+        f"symmetry operation {triplet!r} is not understood; write it as in 'x+1/2,-y,z'"
+    )
 
 
 def _simple_fraction(value: float) -> float:
@@ -175,13 +183,18 @@ def stated(block: Block) -> tuple[list[StatedSymmetry], int]:
             line,
         )
     operations = block.column(*_OPERATIONS)
+    if operations and max(map(len, operations)) > MAX_SYMBOL:
+        raise BlockError(
+            f"a symmetry operation of {max(map(len, operations))} characters; correct the file",
+            line,
+        )
     if operations and not all(map(gemmi.cif.is_null, operations)):
         try:
             return [from_operations(tuple(map(plain, operations)))], line
         except CrystalError as error:
             raise BlockError(str(error), line) from error
-    symbol = block.text(*_SYMBOLS)
-    hall = block.text("_space_group_name_hall", "_symmetry_space_group_name_hall")
+    symbol = block.text(*_SYMBOLS)[: MAX_SYMBOL + 1]
+    hall = block.text("_space_group_name_hall", "_symmetry_space_group_name_hall")[:MAX_SYMBOL]
     alpha, gamma = (
         float(np.nan_to_num(gemmi.cif.as_number(block.text(f"_cell_angle_{angle}")), nan=90.0))
         for angle in ("alpha", "gamma")

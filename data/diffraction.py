@@ -17,6 +17,8 @@ from data.symmetry import Operations, symmetry_operations
 
 MAX_REFLECTIONS = 2_000_000
 MAX_INDEX = 32_000
+MAX_TERMS = 2e10
+"""Reflections that symmetry does not relate, times atoms: half a minute of one core."""
 
 
 def lines_of(
@@ -52,6 +54,7 @@ def lines_of(
     metric = crystal.lattice @ crystal.lattice.T
     reciprocal_metric = np.asarray(np.linalg.inv(metric), dtype=np.float64)
     rotations, translations = operations or symmetry_operations(crystal)
+    _refuse_terms(crystal, d_min_angstrom, len(rotations))
     inv_d2, strength, hkl = reflections(
         (metric, reciprocal_metric),
         (1 + 1e-9) / d_min_angstrom**2,
@@ -108,14 +111,29 @@ def lines_table(
         return LinesTable.of(list(pool.map(one, crystals, symmetry)))
 
 
+def _expected(crystal: Crystal, d_min_angstrom: float) -> float:
+    """About how many reflections a crystal has, Friedel pairs counted once."""
+    return 2 * np.pi / 3 * crystal.volume_angstrom3 / d_min_angstrom**3
+
+
+def _refuse_terms(crystal: Crystal, d_min_angstrom: float, operations: int) -> None:
+    terms = 2 * _expected(crystal, d_min_angstrom) * len(crystal) / operations
+    if terms > MAX_TERMS:
+        raise CrystalError(
+            f"{len(crystal)} atoms in {crystal.volume_angstrom3:.6g} Å³ with {operations} symmetry "
+            f"operations make {terms:.2g} terms of structure factors, too many; state the symmetry"
+        )
+
+
 def _refuse_excess(crystal: Crystal, d_min_angstrom: float) -> None:
     if not d_min_angstrom > 0.0:
         raise CrystalError(f"a smallest d of {d_min_angstrom:g} Å is not positive")
     volume = crystal.volume_angstrom3
-    expected = 2 * np.pi / 3 * volume / d_min_angstrom**3
+    expected = _expected(crystal, d_min_angstrom)
     longest = float(np.sqrt((crystal.lattice**2).sum(axis=1).max()))
     if expected > MAX_REFLECTIONS or longest / d_min_angstrom > MAX_INDEX:
         raise CrystalError(
             f"a cell of {volume:.6g} Å³ and {longest:.6g} Å length has about {expected:.2g} "
-            f"reflections down to {d_min_angstrom:g} Å, too many; give a larger smallest d"
+            f"reflections down to {d_min_angstrom:g} Å, too many; "
+            "correct the cell, or give a larger smallest d"
         )

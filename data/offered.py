@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from data.cif import MAX_FILE_BYTES, read_cif_text
+from data.cif import content_of, read_cif_text
 from data.cif_document import decode
 from data.record import Problem, Record
 
@@ -84,15 +84,10 @@ class Offered:
     def file(cls, path: Path) -> Offered:
         """A file on disk; one that cannot be read is offered with its problem."""
         place = os.path.abspath(path)  # noqa: PTH100 - a link is a place of its own
-        try:
-            size = path.stat().st_size
-            if size > MAX_FILE_BYTES:
-                limit = f"larger than {MAX_FILE_BYTES // 10**6} MB; split it into files"
-                return cls.unreadable(Problem(path.name, 0, limit), path=place)
-            return cls.of(path.read_bytes(), path.name, path=place)
-        except OSError as error:
-            reason = f"cannot be read: {error.strerror}; check the path"
-            return cls.unreadable(Problem(str(path), 0, reason), path=place)
+        content = content_of(path)
+        if isinstance(content, Problem):
+            return cls.unreadable(content, path=place)
+        return cls.of(content, path.name, path=place)
 
     def items(self) -> Iterator[Record | Problem]:
         """What is in it."""

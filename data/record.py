@@ -6,6 +6,19 @@ from dataclasses import dataclass
 
 from data.crystal import Crystal
 
+MAX_NAME, MAX_REASON = 160, 400
+
+
+def one_line(text: str, most: int) -> str:
+    """Text for people: in one line without control characters, its middle left out if too long.
+
+    What stands in a broken file can be anything, and as long as the file.
+    """
+    if len(text) > most:
+        half = most // 2 - 2
+        text = f"{text[:half]} … {text[-half:]}"
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
 
 @dataclass(frozen=True)
 class Source:
@@ -37,6 +50,8 @@ class Record:
 class Problem:
     """One block or file that could not be read; the others go on.
 
+    What it says is brought into one line of bounded length, whatever the file holds.
+
     Attributes:
         where: file name, with the block's name where there is one.
         line: line of the file, counted from 1; 0 when it cannot be said.
@@ -46,6 +61,10 @@ class Problem:
     where: str
     line: int
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", one_line(self.where, MAX_NAME))
+        object.__setattr__(self, "reason", one_line(self.reason, MAX_REASON))
 
     def __str__(self) -> str:
         place = f"{self.where}, line {self.line}" if self.line else self.where

@@ -28,7 +28,8 @@ from indexer.encoders.profile import profile_of_lines, profile_of_pattern
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
 
 PROFILE_WEIGHTS, ATOMS_WEIGHTS = "profile.safetensors", "atoms.safetensors"
-BATCH = 64
+BATCH = 16
+"""Profiles a pass; what a pass works on then stays in the cache of a core."""
 DIMENSION = 256
 
 

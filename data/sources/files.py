@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
+from data.cif import MAX_CIF_BYTES
 from data.errors import LibraryError
 from data.offered import Offered
 from data.record import Problem
@@ -46,7 +47,7 @@ class ArchiveLimits:
     """How much of an archive is unpacked: members, bytes of one of them, and bytes of all."""
 
     members: int = 500_000
-    member_bytes: int = 64 * 2**20
+    member_bytes: int = MAX_CIF_BYTES
     bytes: int = 16 * 2**30
 
 

@@ -120,6 +120,28 @@ def lookup_speed_table(figures: dict[str, Any]) -> Table:
     return table
 
 
+def ingest_table(result: dict[str, Any]) -> Table:
+    """CIFs a second into a library, by the atoms of their cells."""
+    table = Table(title=f"into a library, on {result['cores']} cores", box=None, pad_edge=False)
+    table.add_column("atoms in the cell")
+    for name in (
+        "files", "entries", "a second", "processor ms a file", "pymatgen ms a file", "times faster"
+    ):  # fmt: skip
+        table.add_column(name, justify="right")
+    for name, row in result["by_atoms_in_cell"].items():
+        reference = row["pymatgen"]["parse_ms"] + row["pymatgen"]["simulate_ms"]
+        table.add_row(
+            name,
+            str(row["files"]),
+            str(row["entries"]),
+            f"{row['files_a_second']:.0f}",
+            f"{row['processor_ms']:.1f}",
+            f"{reference:.1f}",
+            f"{row['times_faster']:.1f}",
+        )
+    return table
+
+
 def speed_table(cases: dict[str, Any]) -> Table:
     """Times of the calculation of lines."""
     table = Table(title="processor time for a crystal", box=None, pad_edge=False)

@@ -269,6 +269,35 @@ def speed(*, library: LibraryName = None, json: Json = False) -> None:
 
 @app.command()
 @verb
+def ingest(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="CIFs, or folders that hold CIFs at any depth."),
+    ],
+    *,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Processes; one a core when not given."),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Files of each size that pymatgen gets, too.")
+    ] = 50,
+    json: Json = False,
+) -> None:
+    """Count CIFs a second that become entries, by size of cell, beside pymatgen on the same."""
+    from service.bench.ingest import bench_ingest
+    from service.bench.tables import ingest_table
+
+    with progress_bar() as progress:
+        result = bench_ingest(files, workers=workers, sample=sample, advance=progress)
+    if json:
+        emit(result)
+    else:
+        show(ingest_table(result))
+
+
+@app.command()
+@verb
 def encoders(
     pack: Annotated[
         Path, typer.Argument(help="Training crystals that all of the encoders were trained on.")

@@ -1,0 +1,1 @@
+"""CIFs damaged in every way that was thought of, and what the ingest makes of them."""
