@@ -23,7 +23,7 @@ _MARKS = (
     ("utf-32", (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),
     ("utf-16", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
 )
-_UNQUOTED = re.compile(r"^([ \t]*_\S+[ \t]+)([^'\"\s;#_][^\s#]*(?:[ \t]+[^\s#]+)+)", re.MULTILINE)
+_UNQUOTED = re.compile(r"^([ \t]*_\S+[ \t]+)([^'\"\s;#_][^#\n]*)", re.MULTILINE)
 _SPACED_TRIPLET = re.compile(
     r"^([ \t]*(?:\d+[ \t]+)?)([-+xyz0-9/.][-+xyz0-9/. \t]*(?:,[-+xyz0-9/. \t]+){2})$",
     re.IGNORECASE | re.MULTILINE,
@@ -182,8 +182,15 @@ def _alone(part: str, name: str, line: int) -> Block | Problem:
 def _repaired(part: str) -> str:
     heading, _, rest = part.partition("\n")
     rest = _SPACED_TRIPLET.sub(lambda m: m[1] + re.sub(r"\s", "", m[2]), rest)
-    rest = _UNQUOTED.sub(lambda m: m[1] + str(gemmi.cif.quote(m[2])), rest)
+    rest = _UNQUOTED.sub(_quoted, rest)
     return "_".join(heading.split()) + "\n" + rest
+
+
+def _quoted(match: re.Match[str]) -> str:
+    """A tag and its value, put in quotes where it is several words."""
+    value = match[2].rstrip()
+    several = " " in value or "\t" in value
+    return f"{match[1]}{gemmi.cif.quote(value)} " if several else match[0]
 
 
 def _block(block: gemmi.cif.Block, file: str, lines_before: int) -> Block | Problem:

@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -69,7 +70,7 @@ def write_giants(folder: Path) -> dict[str, str]:
 
 
 def outcomes(paths: Sequence[Path], *, alone: bool) -> Iterator[Outcome]:
-    """Of every file, in another process, which may die without taking this one along.
+    """Of every file, in other processes, one a core, which may die without taking this one along.
 
     Args:
         paths: of the files.
@@ -77,7 +78,10 @@ def outcomes(paths: Sequence[Path], *, alone: bool) -> Iterator[Outcome]:
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        1, mp_context=context, initializer=logging.disable, max_tasks_per_child=1 if alone else None
+        1 if alone else os.cpu_count(),
+        mp_context=context,
+        initializer=logging.disable,
+        max_tasks_per_child=1 if alone else None,
     ) as pool:
         yield from pool.map(outcome, paths, chunksize=1 if alone else CHUNK)
 
@@ -132,6 +136,7 @@ def main() -> None:
         large = write_giants(folder)
         told = list(outcomes([folder / name for name in large], alone=True))
     silent = [one.file for one in (*found, *told) if not one.crystals and not one.reasons]
+    most = max(one.memory_mb for one in found)
     reasons = Counter(
         " ".join(reason.partition(": ")[2].split()[:4]) for one in found for reason in one.reasons
     )
@@ -146,7 +151,8 @@ def main() -> None:
             {"kind": kinds[one.file], "seconds": round(one.seconds, 2)}
             for one in sorted(found, key=lambda one: -one.seconds)[:5]
         ],
-        "peak_memory_mb": round(max(one.memory_mb for one in found)),
+        "peak_memory_of_a_process_mb": round(most),
+        "peak_memory_reached_at": next(kinds[one.file] for one in found if one.memory_mb == most),
         "kinds": table(found, kinds),
         "commonest_reasons": dict(reasons.most_common(20)),
         "library_of_all": library,
