@@ -34,10 +34,11 @@ BAD_PATTERNS = {
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_a_library_to_which_nothing_could_be_added_says_so(
-    braggle: Braggle, tmp_path: Path, options: tuple[str, ...]
+    braggle: Braggle, built: Path, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
+    shutil.copytree(built, tmp_path / "copy")
     (tmp_path / "bad.cif").write_text("data_x\n_cell_length_a 4\n")
-    result = braggle("library", "add", "bad.cif", *options)
+    result = braggle("library", "add", "bad.cif", "-l", "copy", *options)
     assert result.exit_code == 1
     assert "bad.cif" in result.stderr
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def label(operation: Any) -> str:
 def small(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """A service that takes on little: two jobs, short patterns."""
     limits = {"requests_per_minute": 1_000_000, "jobs_per_client": 2, "max_points": 5_000}
-    with serving(settings_for(built, tmp_path_factory.mktemp("small"), **limits)) as one:
+    folder = tmp_path_factory.mktemp("small")
+    shutil.copytree(built, folder / "library")  # jobs may add to it
+    with serving(settings_for(folder / "library", folder, **limits)) as one:
         yield one
 
 
