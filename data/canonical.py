@@ -14,6 +14,7 @@ import gemmi
 import moyopy
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from data import site_kernels
 from data.crystal import Crystal
@@ -42,6 +43,10 @@ MAX_COMPARISONS = 20_000_000
 
 MAX_PAIRS = 50_000_000
 """Of atoms as near as the sums of an id reach; a crystal of 20 000 atoms has 6 million."""
+
+SHORTEST_VECTOR_ANGSTROM = 0.5
+"""Of a lattice. Where the tolerance is no longer small beside it, moyopy's search for the lattice's
+symmetry finds rotations that make no finite group, and multiplies them until memory is full."""
 
 _FINER = (1.0, 0.3, 0.1, 0.01, 0.001)
 _REACH_ANGSTROM = 7.0
@@ -153,12 +158,14 @@ def standardize(crystal: Crystal, *, symprec_angstrom: float = SYMPREC_ANGSTROM)
         symprec_angstrom: how far atoms may be from where symmetry would have them.
 
     Raises:
-        CrystalError: a supercell so large that the search for a smaller one would take minutes.
+        CrystalError: a supercell so large that the search for a smaller one would take minutes, or
+            a crystal that repeats within half an Å, in which the search would never end.
     """
     sites = _sites(crystal)
     types, contents = _types(sites)
     _refuse_repetition(types)
     fractional = crystal.fractional[[site[0].row for site in sites]]
+    _refuse_short_vectors(crystal.lattice, fractional, np.array(types))
     dataset = _dataset(crystal.lattice, fractional, types, symprec_angstrom)
     if dataset is None:
         return _without_symmetry(crystal)
@@ -264,6 +271,47 @@ def _refuse_repetition(types: list[int]) -> None:
             f"{len(types)} sites, {rarest} of the rarest kind, are too many to look for a smaller "
             "cell among; give the primitive cell"
         )
+
+
+def _refuse_short_vectors(
+    lattice: NDArray[np.float64], fractional: NDArray[np.float64], types: NDArray[np.int64]
+) -> None:
+    """Refuse a crystal that a shift by less than half an Å takes onto itself."""
+    reduced = np.array(moyopy.niggli_reduce(lattice.tolist())[0])
+    shortest = float(np.linalg.norm(reduced, axis=1).min())
+    if shortest >= SHORTEST_VECTOR_ANGSTROM:
+        rarest = fractional[types == np.argmin(np.bincount(types)[1:]) + 1]
+        shifts = rarest[1:] - rarest[0]
+        shifts -= np.round(shifts)
+        lengths = np.linalg.norm(shifts @ lattice, axis=1)
+        near = np.flatnonzero(lengths < SHORTEST_VECTOR_ANGSTROM)
+        repeats = (row for row in near if _repeats(fractional, types, shifts[row], lattice))
+        row = next(repeats, None)
+        if row is None:
+            return
+        shortest = float(lengths[row])
+    raise CrystalError(
+        f"the crystal repeats after {shortest:.2g} Å, which none does; correct the cell or the "
+        "symmetry"
+    )
+
+
+def _repeats(
+    fractional: NDArray[np.float64],
+    types: NDArray[np.int64],
+    shift: NDArray[np.float64],
+    lattice: NDArray[np.float64],
+) -> bool:
+    """Whether every site, shifted, lies on one of its kind."""
+    tolerance = 2 * SYMPREC_ANGSTROM / float(np.linalg.norm(lattice, axis=1).max())
+    for kind in np.unique(types):
+        places = fractional[types == kind]
+        # A hair below one would be rounded onto it, where the box has ended.
+        tree = cKDTree(np.minimum(places % 1.0, 1.0 - 1e-12), boxsize=1.0)
+        apart, _ = tree.query((places + shift) % 1.0, distance_upper_bound=tolerance)
+        if not np.isfinite(apart).all():
+            return False
+    return True
 
 
 def _refuse_crowding(crystal: Crystal) -> None:

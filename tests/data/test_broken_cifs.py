@@ -142,6 +142,20 @@ def test_a_vast_supercell_is_not_searched() -> None:
         standardize(filled(int(MAX_COMPARISONS**0.5) + 100, 60.0))
 
 
+def test_a_crystal_that_repeats_within_half_an_angstrom_is_not_searched() -> None:
+    shifts = "\n".join(f"'x+{k}/50,y,z'" for k in range(50))
+    text = HALITE.replace("loop_", f"loop_\n_symmetry_equiv_pos_as_xyz\n{shifts}\nloop_", 1)
+    assert "repeats after 0.11 Å" in refused(text).reason
+
+
+def test_atoms_near_to_each_other_are_no_repetition() -> None:
+    places = np.array([[0.1, 0.1, 0.1], [0.16, 0.1, 0.1], [0.5, 0.6, 0.3]])
+    crystal = Crystal(6 * np.eye(3), ("O", "O", "Fe"), np.ones(3), places, np.full(3, np.nan))
+    split = Crystal(6 * np.eye(3), ("O", "O"), np.ones(2), places[:2], np.full(2, np.nan))
+    assert len(standardize(crystal).crystal) == 3
+    assert len(standardize(split).crystal) == 2
+
+
 def test_a_vast_cell_without_symmetry_has_no_lines() -> None:
     with pytest.raises(CrystalError, match="state the symmetry"):
         lines_of(filled(15_000, 90.0), operations=(np.eye(3, dtype=int)[None], np.zeros((1, 3))))
