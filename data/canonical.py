@@ -47,6 +47,8 @@ MAX_PAIRS = 50_000_000
 SHORTEST_VECTOR_ANGSTROM = 0.5
 """Of a lattice. Where the tolerance is no longer small beside it, moyopy's search for the lattice's
 symmetry finds rotations that make no finite group, and multiplies them until memory is full."""
+SHORTEST_VECTOR_TOLERANCES = 3.0
+"""The same, in tolerances, where these are large."""
 
 _FINER = (1.0, 0.3, 0.1, 0.01, 0.001)
 _REACH_ANGSTROM = 7.0
@@ -165,7 +167,8 @@ def standardize(crystal: Crystal, *, symprec_angstrom: float = SYMPREC_ANGSTROM)
     types, contents = _types(sites)
     _refuse_repetition(types)
     fractional = crystal.fractional[[site[0].row for site in sites]]
-    _refuse_short_vectors(crystal.lattice, fractional, np.array(types))
+    limit = max(SHORTEST_VECTOR_ANGSTROM, SHORTEST_VECTOR_TOLERANCES * symprec_angstrom)
+    _refuse_short_vectors(crystal.lattice, fractional, np.array(types), limit)
     dataset = _dataset(crystal.lattice, fractional, types, symprec_angstrom)
     if dataset is None:
         return _without_symmetry(crystal)
@@ -274,17 +277,20 @@ def _refuse_repetition(types: list[int]) -> None:
 
 
 def _refuse_short_vectors(
-    lattice: NDArray[np.float64], fractional: NDArray[np.float64], types: NDArray[np.int64]
+    lattice: NDArray[np.float64],
+    fractional: NDArray[np.float64],
+    types: NDArray[np.int64],
+    limit_angstrom: float,
 ) -> None:
-    """Refuse a crystal that a shift by less than half an Å takes onto itself."""
+    """Refuse a crystal that a shift by less than the limit takes onto itself."""
     reduced = np.array(moyopy.niggli_reduce(lattice.tolist())[0])
     shortest = float(np.linalg.norm(reduced, axis=1).min())
-    if shortest >= SHORTEST_VECTOR_ANGSTROM:
+    if shortest >= limit_angstrom:
         rarest = fractional[types == np.argmin(np.bincount(types)[1:]) + 1]
         shifts = rarest[1:] - rarest[0]
         shifts -= np.round(shifts)
         lengths = np.linalg.norm(shifts @ lattice, axis=1)
-        near = np.flatnonzero(lengths < SHORTEST_VECTOR_ANGSTROM)
+        near = np.flatnonzero(lengths < limit_angstrom)
         repeats = (row for row in near if _repeats(fractional, types, shifts[row], lattice))
         row = next(repeats, None)
         if row is None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data.canonical import Standard, standardize
 from data.crystal import Crystal
+from data.errors import CrystalError
 from generator.candidate import Candidate, Task
 from generator.cell_fit import fit_cells
 from generator.contacts import closest_contact, safe_tolerances
@@ -199,7 +200,10 @@ def _symmetric(drawn: Sequence[Crystal]) -> Iterator[Crystal]:
     for one in drawn:
         seen: set[tuple[int, int]] = set()
         for tolerance in safe_tolerances(one, TOLERANCES_ANGSTROM):
-            found = standardize(one, symprec_angstrom=tolerance)
+            try:
+                found = standardize(one, symprec_angstrom=tolerance)
+            except CrystalError:  # a drawn structure may repeat within less than an atom
+                continue
             kind = (found.crystal.space_group_number, len(found.primitive))
             if kind not in seen and len(found.primitive) <= len(one):
                 seen.add(kind)

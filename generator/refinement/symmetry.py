@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from data.canonical import operations_of, standardize
 from data.crystal import Crystal
+from data.errors import CrystalError
 from generator.contacts import safe_tolerances
 
 TOLERANCES_ANGSTROM = (0.3, 0.2, 0.1)
@@ -18,7 +19,10 @@ def raised(crystal: Crystal) -> Crystal | None:
     """
     own = _symmetry(crystal)
     for tolerance in safe_tolerances(crystal, TOLERANCES_ANGSTROM):
-        found = standardize(crystal, symprec_angstrom=tolerance).crystal
+        try:
+            found = standardize(crystal, symprec_angstrom=tolerance).crystal
+        except CrystalError:  # it repeats within so little that no symmetry can be sought
+            continue
         if _symmetry(found) > own and _same_content(found, crystal):
             return found
     return None

@@ -9,11 +9,12 @@ from time import monotonic
 import numpy as np
 import pytest
 
+from data.crystal import Crystal
 from data.preparation import prepare
 from data.profile import simulate_pattern
 from generator import diffusion
 from generator.candidate import Task
-from generator.diffusion import DiffusionEngine
+from generator.diffusion import DiffusionEngine, _symmetric
 from generator.pool import MouldPool
 from indexer.templates.template import LEAST_MEMBERS
 from tests import crystals
@@ -92,3 +93,14 @@ def test_nearest_templates_pass_over_what_is_withheld(pool: MouldPool) -> None:
 def test_a_library_without_templates_has_none_near(tmp_path: Path) -> None:
     alone = MouldPool(library_of({"rutile": crystals.RUTILE}, tmp_path / "one"))
     assert alone.near_templates(PATTERN, 4) == []
+
+
+def test_a_drawn_structure_that_repeats_within_an_atom_is_passed_over() -> None:
+    """The search for its symmetry would not end."""
+
+    def drawn(edge: float) -> Crystal:
+        lattice = np.diag([edge, 6.0, 6.0])
+        return Crystal(lattice, ("O",), np.ones(1), np.zeros((1, 3)), np.full(1, np.nan))
+
+    assert list(_symmetric([drawn(0.4)])) == []
+    assert len(list(_symmetric([drawn(2.4)]))) == 1
