@@ -198,7 +198,7 @@ def test_a_form_with_too_much_in_it(client: TestClient) -> None:
     [
         ("", "no block"),
         ("data_x\n_cell_length_a 4\n", ""),
-        ("\x00binary", "binary file"),
+        ("\x00binary", "holds null bytes"),
         ("data_x\nloop_\n_a\n" + "1 " * 10, ""),
     ],
 )
