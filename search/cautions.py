@@ -22,6 +22,10 @@ def cautions(whole: Prepared, compared: Prepared, humps: Humps | None) -> tuple[
     if compared is not whole:
         last = compared.two_theta_deg[-1]
         said.append(f"Compared up to {last:.1f}° 2θ, where the library's lines end")
+    if whole.k_beta:
+        said.append(
+            f"The Kβ line is there, {100 * whole.k_beta:.1f} % of Kα; its peaks are left out"
+        )
     if humps is not None:
         said.append(_amorphous(humps))
     return tuple(said)

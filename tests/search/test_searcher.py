@@ -88,9 +88,16 @@ class TestMeasured:
         assert result.library_path == str(library.path)
         assert (result.library_version, result.library_entries) == (1, len(library))
         assert result.channels == ("physical", "learned", "atoms")
-        assert {"preparation", "first_stage", "fit", "confidence", "final_fit", "total"} == set(
-            result.timings_ms
-        )
+        assert {
+            "preparation",
+            "first_stage",
+            "fit",
+            "final_fit",
+            "confidence",
+            "rows",
+            "humps",
+            "total",
+        } == set(result.timings_ms)
         assert [hit.rank for hit in result.hits] == list(range(1, 9))
         scores = [hit.score for hit in result.hits]
         assert scores == sorted(scores, reverse=True)
@@ -119,7 +126,7 @@ class TestMeasured:
         """NAC was measured to 0.41 Å; the library's lines end at 1 Å."""
         pattern = patterns["NAC"]
         result = searcher.lookup(pattern, overlays=1)
-        assert "compared up to 23." in result.warnings[-1]
+        assert "Compared up to 23." in result.warnings[-1]
         overlay = result.hits[0].overlay
         assert overlay is not None
         beyond = pattern.x > 24.5
