@@ -10,9 +10,6 @@ the crystal's species and of its composition taken out.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +26,7 @@ from indexer.library import Library
 from search.agreement import Identity, agreement
 from search.cell_fit import CellFit
 from search.choice import likeliest_weights
+from search.coefficients import excluded_by, parser_of, write_coefficients
 from search.fitted import FINALISTS, Fitted, fit_entry, fit_rows
 from search.kin import kin_of_first, namesakes, same_composition
 from search.ranking import (
@@ -213,14 +211,10 @@ class Laboratory:
 
 def main() -> None:
     """Make the coefficients and write them beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--library", required=True, help="a library of the bundled crystals")
-    parser.add_argument("--exclude", type=Path, help="reduced formulas that are not to be used")
+    parser = parser_of(__doc__, Path(__file__).with_name("ranker.json"))
     parser.add_argument("--queries", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--into", type=Path, default=Path(__file__).with_name("ranker.json"))
     options = parser.parse_args()
-    excluded = set(options.exclude.read_text().split()) if options.exclude else set()
+    excluded = excluded_by(options)
     library = Library.open(options.library)
     laboratory = Laboratory(library, excluded, options.queries, options.seed)
     weights = weights_of(laboratory.questions)
@@ -228,20 +222,16 @@ def main() -> None:
     last = final_weights_of(laboratory.questions, finals)
     calls = [laboratory.call(final, last) for final in finals]
     presence = presence_of(calls)
-    content = {
+    made = {
         "weights": dict(zip(FEATURES, np.round(weights, 4).tolist(), strict=True)),
         "final": dict(zip(FINAL_FEATURES, np.round(last, 4).tolist(), strict=True)),
         "presence": dict(zip(PRESENCE_FEATURES, np.round(presence, 4).tolist(), strict=True)),
         "match": round(match_from(calls, presence), 4),
         "made_by": "python -m search.calibration",
         "queries": len(laboratory.questions),
-        "seed": options.seed,
-        "library_entries": len(library),
-        "excluded_formulas": len(excluded),
         "cross_validation": cross_validate(laboratory.questions, finals, calls),
     }
-    options.into.write_text(json.dumps(content, indent=2) + "\n")
-    sys.stdout.write(options.into.read_text())
+    write_coefficients(options, library, excluded, made)
 
 
 def weights_of(asked: Sequence[Question]) -> _FLOAT:
