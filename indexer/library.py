@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from indexer.catalogue import (
 )
 from indexer.channel import AnyChannel, Channel
 from indexer.checking import VerifyReport, verify
+from indexer.cluster import joined_cluster
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.history import KeptVersion, history, hold, rollback
@@ -46,7 +48,7 @@ from indexer.tallying import Change
 from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
 from indexer.vectors import VectorIndex
-from indexer.writing import Progress, write
+from indexer.writing import Engine, Progress, write
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ class Library:
         replace: bool = False,
         progress: Progress | None = None,
         workers: int | None = None,
+        engine: Engine = "local",
     ) -> Library:
         """Make a library of records; `.change` says what became of them.
 
@@ -122,6 +125,8 @@ class Library:
             replace: allows an existing library, whose readers keep their version.
             progress: called with done, total (or None) and stage.
             workers: processes; one a core by default.
+            engine: what works out crystals: processes of this machine ("local"), or a Ray cluster
+                ("ray"), which needs the extra `distributed`.
 
         Raises:
             LibraryError: something else is in the way, or no record could be read.
@@ -135,15 +140,17 @@ class Library:
             )
         if not may_build_in(folder) and not is_library(folder):
             raise LibraryError(f"{folder}: not empty and no library; name an empty or a new folder")
-        change = write(
-            folder,
-            records,
-            default_channels() if channels is None else channels,
-            fresh=not goes_on,
-            verb="build",
-            progress=progress,
-            workers=workers,
-        )
+        with joined_cluster() if engine == "ray" else nullcontext():
+            change = write(
+                folder,
+                records,
+                default_channels() if channels is None else channels,
+                fresh=not goes_on,
+                verb="build",
+                progress=progress,
+                workers=workers,
+                engine=engine,
+            )
         return cls(folder, change=change)
 
     def add(

@@ -11,7 +11,7 @@ from itertools import islice
 
 import pyarrow as pa
 
-from data.offered import Offered, Origin
+from data.offered import Offered, Origin, Place
 from data.record import Problem
 from indexer.ingest import Chunk, Item
 from indexer.ledger import LedgerRow, Outcome, Status, last_rows
@@ -108,26 +108,33 @@ class Tally:
     def unread(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items without the files whose content the ledger knows, and whose entries are there.
 
-        What could not be read is tried again by another version of Braggle.
+        What could not be read is tried again by another version of Braggle. Of a file that has not
+        been read yet, whoever reads it is told which content is known.
         """
         stream = iter(items)
         while some := list(islice(stream, LOOKED_UP)):
-            origins = [one.origin for one in some if isinstance(one, Offered)]
+            origins = [one.origin for one in some if isinstance(one, Offered | Place)]
             last = last_rows(self._reader, origins) if self._reader else {}
             there = self._known(one for row in last.values() for one in row.entries)
             for item in some:
-                row = last.get(item.origin.key) if isinstance(item, Offered) else None
-                if isinstance(item, Offered) and row is not None:
+                row = last.get(item.origin.key) if isinstance(item, Offered | Place) else None
+                if isinstance(item, Offered | Place) and row is not None:
                     known = row.may_give and there.issuperset(row.entries)
                     tried = row.status == "failed" and row.braggle == version("braggle")
-                    if row.sha256 and row.sha256 == item.origin.sha256 and (known or tried):
+                    done = row.sha256 if known or tried else ""
+                    if done and done == item.origin.sha256:
                         self.skipped += 1
                         continue
                     self._before[item.origin.key] = row
-                yield item
+                    yield replace(item, done=done) if isinstance(item, Place) else item
+                else:
+                    yield item
 
     def take(self, chunk: Chunk) -> Chunk:
         """What of a chunk is new."""
+        self.skipped += len(chunk.skipped)
+        for file in chunk.skipped:
+            self._before.pop(file, None)
         for file, problem in chunk.problems:
             self._problems.append(problem)
             if file:
@@ -164,6 +171,7 @@ class Tally:
             chunk.entries.filter(pa.array(new_entry, pa.bool_())),
             chunk.sources.filter(pa.array(new_source, pa.bool_())),
             (),
+            vectors={name: every[new_entry] for name, every in chunk.vectors.items()},
         )
 
     def settle(self) -> tuple[set[SourceKey], set[str]]:

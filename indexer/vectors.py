@@ -228,7 +228,7 @@ def read_vectors(batches: Iterable[pa.RecordBatch], dimension: int) -> NDArray[n
     return np.concatenate(parts).reshape(-1, dimension)
 
 
-def vector_rows(channel: ChannelStamp, ids: pa.Array, vectors: NDArray[np.float32]) -> pa.Table:
+def vector_rows(channel: ChannelStamp, ids: pa.Array, vectors: NDArray[np.floating]) -> pa.Table:
     """Rows of a channel's table.
 
     Raises:
