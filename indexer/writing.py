@@ -570,7 +570,8 @@ def publish_written(
         deed=deed,
         templates=templates,
     )
-    check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
+    recall = check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
+    published = replace(published, recall=recall)
     # Tagged first: from the moment it is published no clean-up may take it away.
     writer.tag(f"v{version}")
     publish(path, published)
