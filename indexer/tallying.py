@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from data.offered import Offered, Origin, Place
 from data.record import Problem
@@ -20,6 +23,9 @@ from indexer.tables import Reader, present, quoted
 
 LOOKED_UP = 64
 """Files that are looked up in the ledger together; their contents wait in memory."""
+
+LOOKS = 16
+"""So often all ids are gone through; after that, sorting them pays."""
 
 SOURCE_KEY = ("id", "collection", "identifier", "file")
 SourceKey = tuple[str, str, str, str]
@@ -65,16 +71,44 @@ class Change:
         return {name: count for name, count in every.items() if count}
 
 
+class Ids:
+    """The ids of a library's entries, to be asked for a few of them, once or very often."""
+
+    def __init__(self, ids: pa.Array) -> None:
+        """Of a column."""
+        self._ids = ids
+        self._asked = 0
+
+    def among(self, wanted: AbstractSet[str]) -> set[str]:
+        """Which of these are there."""
+        self._asked += 1
+        if self._asked <= LOOKS:
+            return present(self._ids, wanted)
+        few = np.array(sorted(wanted), "S")
+        places = np.searchsorted(self._sorted, few)
+        found = self._sorted[np.minimum(places, len(self._sorted) - 1)] == few
+        return {one.decode() for one in few[found]}
+
+    @cached_property
+    def _sorted(self) -> NDArray[np.bytes_]:
+        return np.sort(np.array(self._ids.to_numpy(zero_copy_only=False), "S"))
+
+
+def _ids_of(reader: Reader | None) -> Ids | None:
+    return Ids(reader.table(ENTRIES, ["id"])["id"].combine_chunks()) if reader else None
+
+
 class Tally:
     """Compares what comes with what a library holds.
 
-    Memory goes with what comes, and with 24 bytes for each entry that is there.
+    Memory goes with what comes until it is published, and with 44 bytes for each entry that is
+    there.
     """
 
     def __init__(self, reader: Reader | None) -> None:
         """Begin with a library as it is published, or with none."""
         self._reader = reader
-        self._there = reader.table(ENTRIES, ["id"])["id"].combine_chunks() if reader else None
+        self._there = _ids_of(reader)
         self._new: set[str] = set()
         self._gone: set[str] = set()
         self._keys: set[SourceKey] = set()
@@ -91,6 +125,19 @@ class Tally:
         self._superseded = self._removed = 0
         self.skipped = 0
         self.outcomes: list[Outcome] = []
+
+    def go_on_from(self, reader: Reader) -> None:
+        """What came so far is published, and need not be remembered."""
+        self._reader, self._there = reader, _ids_of(reader)
+        for remembered in (
+            self._new,
+            self._gone,
+            self._keys,
+            self._in_any_file,
+            self._without_file,
+            self._dropped,
+        ):
+            remembered.clear()
 
     @property
     def change(self) -> Change:
@@ -221,7 +268,7 @@ class Tally:
         wanted = set(ids)
         known = wanted & self._new
         if self._there is not None and wanted - known:
-            known |= present(self._there, wanted - known) - self._gone
+            known |= self._there.among(wanted - known) - self._gone
         return known
 
     def _sources(self, column: str, values: AbstractSet[str]) -> set[SourceKey]:

@@ -393,6 +393,8 @@ class Writing:
             anew=anew or (finished and self.tally.change.added > MUCH * self._entries),
         )
         self._logged = self.base.tables[TEMPLATES].rows
+        if not finished:
+            self.tally.go_on_from(Reader(self.path, self.base.tables))
         self.version += 1
         self.changed, self._added = False, 0
         self._unchanged = self._entries
