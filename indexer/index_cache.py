@@ -95,12 +95,13 @@ def stored_vectors(
     """A channel's vectors as Lance has them, of all rows or of some. Shape (rows, dimension)."""
     name = vectors_table(channel.id)
     if rows is None:
-        return read_vectors(reader.batches(name, ["vector"]), channel.dimension)
+        batches = reader.batches(name, ["vector"])
+        return read_vectors(batches, reader.rows(name), channel.dimension)
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and rows[-1] == reader.rows(name) - 1:
         table = reader.tail(name, int(rows[0]), ["vector"])
     else:
         table = reader.take(name, rows, ["vector"])
-    return read_vectors(table.to_batches(), channel.dimension)
+    return read_vectors(table.to_batches(), len(table), channel.dimension)
 
 
 def overgrown(index: VectorIndex) -> bool:

@@ -288,12 +288,16 @@ def _probes(lists: int) -> int:
     return max(8, round(lists * PROBED))
 
 
-def read_vectors(batches: Iterable[pa.RecordBatch], dimension: int) -> NDArray[np.float32]:
-    """Stored vectors, one a row. Shape (N, dimension)."""
-    parts = [flat(batch["vector"]).astype(np.float32) for batch in batches]
-    if not parts:
-        return np.zeros((0, dimension), np.float32)
-    return np.concatenate(parts).reshape(-1, dimension)
+def read_vectors(
+    batches: Iterable[pa.RecordBatch], count: int, dimension: int
+) -> NDArray[np.float32]:
+    """Stored vectors, one a row, held once. Shape (count, dimension)."""
+    every = np.empty((count, dimension), np.float32)
+    first = 0
+    for batch in batches:
+        every[first : first + len(batch)] = flat(batch["vector"]).reshape(-1, dimension)
+        first += len(batch)
+    return every
 
 
 def vector_rows(channel: ChannelStamp, ids: pa.Array, vectors: NDArray[np.floating]) -> pa.Table:
