@@ -104,12 +104,13 @@ def nearest_exactly(vectors: _FLOAT, queries: _FLOAT, k: int) -> tuple[_INT, _FL
     """The k rows nearest to each of m queries, the best first, and their inner products; some
     thousand rows are looked at together. Shape (m, k) each.
     """
-    best = np.zeros((len(queries), 0), np.int64)
-    scores = np.zeros((len(queries), 0), np.float32)
+    best: _INT = np.zeros((len(queries), 0), np.int64)
+    scores: _FLOAT = np.zeros((len(queries), 0), np.float32)
     for start in range(0, len(vectors), BLOCK):
         block = queries @ vectors[start : start + BLOCK].T
         rows = np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)
         best, scores = np.hstack([best, rows]), np.hstack([scores, block])
         order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-        best, scores = (np.take_along_axis(part, order, axis=1) for part in (best, scores))
+        best = np.take_along_axis(best, order, axis=1)
+        scores = np.take_along_axis(scores, order, axis=1)
     return best, scores
