@@ -17,8 +17,10 @@ import numpy as np
 from benchmarks.million.crystals import Varied
 from data.bundled import example_patterns
 from data.canonical import crystal_id, standardize
+from data.offered import Offered
 from data.reading import read_pattern
-from indexer.library import Library
+from indexer.channel import ReadsAtoms
+from indexer.library import Library, default_channels
 from indexer.publishing import is_library, read_current
 from service.api.served import Opened
 
@@ -88,15 +90,15 @@ def add(path: Path, number: int) -> dict[str, Any]:
     opened = Opened.at(path)
     opened.warm()
     opened.rehearse()
-    new = Varied.of(number, SEED)
-    (record,) = new.read().items()
+    new = Varied.of(number, SEED).read()
+    (record,) = new.items()
     new_id = crystal_id(standardize(record.crystal))  # type: ignore[union-attr]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        pool.submit(_begun, path).result()
+        pool.submit(_begun, path, new).result()
         version, loads = opened.library.version, os.getloadavg()[0]
         start = time.perf_counter()
-        adding = pool.submit(_add, path, number)
+        adding = pool.submit(_add, path, new)
         while read_current(path).version == version and not adding.done():
             time.sleep(LOOK_S)
         published_s = time.perf_counter() - start
@@ -136,13 +138,19 @@ def measured(step: Callable[..., dict[str, Any]], *given: object) -> tuple[dict[
     return figures, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def _begun(path: Path) -> int:
-    """Load what a process that adds has loaded."""
-    return len(Library.open(path))
+def _begun(path: Path, new: Offered) -> None:
+    """Load what a process that has added before has loaded."""
+    library = Library.open(path)
+    library.add([new], dry_run=True)
+    for channel in default_channels():
+        if isinstance(channel, ReadsAtoms):
+            channel.embed_crystals([library.entry(0).crystal])
+        else:
+            channel.embed_lines(library.lines_of(np.array([0])))
 
 
-def _add(path: Path, number: int) -> None:
-    Library.open(path).add([Varied.of(number, SEED).read()])
+def _add(path: Path, new: Offered) -> None:
+    Library.open(path).add([new])
 
 
 def _resident_mb() -> int:
