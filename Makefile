@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format typecheck bench docs load broken-cifs image-check
+.PHONY: demo test lint format typecheck bench docs load broken-cifs million image-check
 
 demo: $(STAMP)
 	$(BIN)/braggle demo
@@ -36,6 +36,12 @@ load: $(STAMP)
 # Half an hour of broken CIFs; writes benchmarks/broken-cifs.json.
 broken-cifs: $(STAMP)
 	$(BIN)/python -m benchmarks.broken_cifs
+
+# Hours: a library of ENTRIES made-up crystals, built, added to, maintained and searched; writes
+# benchmarks/million.json. Cut off, it goes on when it is asked for again.
+ENTRIES ?= 1000000
+million: $(STAMP)
+	$(BIN)/python -m benchmarks.million --entries $(ENTRIES)
 
 # What the image does, in a new environment: installs, and looks whether all is there. It fetches
 # everything anew, so it is no part of `.ci/run`.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from data.errors import BraggleError, LibraryError
 from data.lines import Lines
 from indexer.index_cache import cached_index, new_index, overgrown, save_index, stored_vectors
 from indexer.publishing import ChannelStamp, Published
+from indexer.recall import DEPTH, ENOUGH, nearest_exactly, sample
 from indexer.schema import (
     CRYSTAL_COLUMNS,
     ENTRIES,
@@ -64,7 +66,7 @@ class VerifyReport:
 
 def check_before_publishing(
     path: Path, published: Published, *, unchanged: int, logged: int, anew: bool
-) -> None:
+) -> dict[str, float]:
     """Refuse to publish a version that is not whole.
 
     What this asks costs by what changed: the rows that came are looked at, and of the others no
@@ -77,7 +79,11 @@ def check_before_publishing(
             were taken out or written anew.
         logged: so many rows of the log of templates are those of the version before.
         anew: whether indexes are made anew where much has come or gone, whatever that costs;
-            otherwise this is left to `maintain` where it takes long.
+            otherwise this is left to `maintain` where it takes long. An index that finds too
+            little is made anew in any case.
+
+    Returns:
+        Of each channel's index, the part of the 100 nearest of a sample that it finds.
 
     Raises:
         LibraryError: a check failed; nothing was published.
@@ -88,17 +94,27 @@ def check_before_publishing(
     if reader.rows(TEMPLATES) > logged:
         ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
         _insist(_templates(reader.tail(TEMPLATES, logged, LOG_COLUMNS), ids), path, published)
+    recalls: dict[str, float] = {}
     for channel in published.channels:
+        vectors_of = partial(stored_vectors, channel, reader)
         index, _ = cached_index(path, published, channel, reader, glance=True)
-        if overgrown(index) and (anew or len(index) <= FLAT_UP_TO):
+        recall = index.recall(vectors_of)
+        grown = overgrown(index) and (anew or len(index) <= FLAT_UP_TO)
+        if grown or recall is None or recall < ENOUGH:
             index = new_index(channel, reader)
             save_index(path, published.version, channel, index, reader)
+            recall = index.recall(vectors_of)
         check = _canaries(index, reader, channel)
         if not check.ok:
             # A damaged cache is no reason to refuse a version: it is noticed now, and made again.
             index, _ = cached_index(path, published, channel, reader)
             check = _canaries(index, reader, channel)
         _insist(check, path, published)
+        found = recall or 0.0
+        detail = f"{found:.1%} of the nearest are found, {ENOUGH:.0%} are asked for"
+        _insist(Check(f"index of {channel.id}", found >= ENOUGH, detail), path, published)
+        recalls[channel.id] = round(found, 4)
+    return recalls
 
 
 def overgrown_indexes(path: Path, published: Published, reader: Reader) -> list[str]:
@@ -224,11 +240,28 @@ def _index(path: Path, reader: Reader, published: Published, channel: ChannelSta
         return Check(name, ok=False, detail="a vector holds values that are not finite")
     rows = np.unique(np.linspace(0, len(stored) - 1, CANARIES).astype(np.int64))
     found = sum(_finds(index, stored, row) for row in rows)
+    recall = _recall(index, stored)
     same = len(index) == len(stored) and bool(np.array_equal(index.vectors, stored))
-    detail = f"{found} of {len(rows)} canaries found, {len(index)} vectors"
+    detail = f"{found} of {len(rows)} canaries found, {len(index)} vectors, recall {recall:.4f}"
     if index.delta or index.gone:
         detail += f", {index.delta} of them and {index.gone} gone since the index was made"
-    return Check(name, found == len(rows) and same, detail + ("" if same else " unlike Lance's"))
+    ok = found == len(rows) and same and recall >= ENOUGH
+    return Check(name, ok, detail + ("" if same else " unlike Lance's"))
+
+
+def _recall(index: VectorIndex, stored: NDArray[np.float32]) -> float:
+    """Part of the 100 nearest of a sample that the index finds; as near as one of them counts."""
+    queries = stored[sample(len(stored))]
+    _, scores = nearest_exactly(stored, queries, DEPTH)
+    found = [index.nearest(query, DEPTH)[1] for query in queries]
+    return float(
+        np.mean(
+            [
+                (one >= exact[-1] - 1e-4).sum() / len(exact)
+                for one, exact in zip(found, scores, strict=True)
+            ]
+        )
+    )
 
 
 def _finds(index: VectorIndex, stored: NDArray[np.float32], row: np.int64) -> bool:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from operator import length_hint
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from data.errors import LibraryError
-from indexer.channel import AnyChannel, ReadsAtoms
+from indexer.channel import AnyChannel
 from indexer.checking import check_before_publishing, hash_files
+from indexer.cluster import digest_on_cluster
+from indexer.embedding import columns_of, embed
 from indexer.index_cache import drop_old_indexes
 from indexer.ingest import Chunk, Item, LineSettings, digest_all
 from indexer.ledger import ledger_rows
@@ -31,7 +37,6 @@ from indexer.publishing import (
     read_current,
 )
 from indexer.schema import (
-    CRYSTAL_COLUMNS,
     ENTRIES,
     ENTRIES_SCHEMA,
     INTERVALS,
@@ -41,8 +46,6 @@ from indexer.schema import (
     LINES_COLUMNS,
     SOURCES,
     SOURCES_SCHEMA,
-    crystal_of,
-    lines_table_of,
     vectors_schema,
     vectors_table,
 )
@@ -53,6 +56,10 @@ from indexer.vectors import vector_rows
 
 Progress = Callable[[int, int | None, str], None]
 """Called with how many are done, of how many (None when that is not known), and the stage."""
+
+Engine = Literal["local", "ray"]
+Digested = Callable[[Iterable[Item], LineSettings], Generator[Chunk]]
+"""What turns items into chunks."""
 
 BATCH_ROWS = 2048
 BATCH_BYTES = 64 * 2**20
@@ -74,6 +81,7 @@ def write(
     verb: str,
     progress: Progress | None = None,
     workers: int | None = None,
+    engine: Engine = "local",
     dry_run: bool = False,
 ) -> Change:
     """Add records to the library at `path`, or make its content anew, and publish the result.
@@ -90,6 +98,7 @@ def write(
         verb: "build" or "add", for the history.
         progress: called with done, total and stage.
         workers: processes that work out crystals.
+        engine: what works out crystals: processes of this machine, or a Ray cluster.
         dry_run: count what would be done, and write nothing.
 
     Raises:
@@ -100,7 +109,7 @@ def write(
     report = progress or silent
     if dry_run:
         base = None if fresh else read_current(path)
-        return _tallied(path, base, items, report, workers)
+        return _tallied(path, base, items, report, partial(digest_all, workers=workers))
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -115,8 +124,13 @@ def write(
             verb=verb,
         )
         in_parts = last is None or not fresh
+        digested = (
+            partial(digest_on_cluster, channels=writing.channels)
+            if engine == "ray"
+            else partial(digest_all, workers=workers)
+        )
         try:
-            for chunk in _chunks(writing.tally, items, writing.settings, report, workers):
+            for chunk in _chunks(writing.tally, items, writing.settings, report, digested):
                 writing.take(chunk)
                 if in_parts and writing.is_much:
                     writing.publish(report, finished=False)
@@ -134,12 +148,12 @@ def _chunks(
     items: Iterable[Item],
     settings: LineSettings,
     report: Progress,
-    workers: int | None,
+    digested: Digested,
 ) -> Iterator[Chunk]:
     total = length_hint(items) or None
     read = 0
     report(0, total, "crystals")
-    with closing(digest_all(tally.unread(items), settings, workers=workers)) as chunks:
+    with closing(digested(tally.unread(items), settings)) as chunks:
         for chunk in chunks:
             yield chunk
             read += chunk.read
@@ -153,11 +167,11 @@ def _tallied(
     base: Published | None,
     items: Iterable[Item],
     report: Progress,
-    workers: int | None,
+    digested: Digested,
 ) -> Change:
     tally = Tally(Reader(path, base.tables) if base else None)
     settings = LineSettings(base.d_min_angstrom, base.floor) if base else LineSettings()
-    for chunk in _chunks(tally, items, settings, report, workers):
+    for chunk in _chunks(tally, items, settings, report, digested):
         tally.take(chunk)
     tally.settle()
     return tally.change
@@ -268,8 +282,7 @@ class Writing:
             name = vectors_table(stamp.id)
             self.changed, self._unchanged = True, 0
             self.writer.start(name, vectors_schema(stamp.dimension))
-            columns = CRYSTAL_COLUMNS if isinstance(channel, ReadsAtoms) else LINES_COLUMNS
-            for batch in reader.batches(ENTRIES, ["id", *columns], BATCH_ROWS):
+            for batch in reader.batches(ENTRIES, ["id", *columns_of(channel)], BATCH_ROWS):
                 self._embed(channel, stamp, pa.Table.from_batches([batch]))
 
     def _sources_with_files(self, base: Published, reader: Reader) -> None:
@@ -380,6 +393,8 @@ class Writing:
             anew=anew or (finished and self.tally.change.added > MUCH * self._entries),
         )
         self._logged = self.base.tables[TEMPLATES].rows
+        if not finished:
+            self.tally.go_on_from(Reader(self.path, self.base.tables))
         self.version += 1
         self.changed, self._added = False, 0
         self._unchanged = self._entries
@@ -465,16 +480,32 @@ class Writing:
             return
         entries = pa.Table.from_batches([one.entries for one in self._pending])
         sources = pa.Table.from_batches([one.sources for one in self._pending])
+        vectors = {
+            name: np.concatenate([one.vectors[name] for one in self._pending])
+            for name in self._pending[0].vectors
+        }
         self._pending.clear()
         if sources.num_rows == 0:
             return
         self.changed = True
         self.writer.append(SOURCES, sources)
         if entries.num_rows:
-            self.append_entries(entries)
+            self.append_entries(entries, vectors=vectors)
 
-    def append_entries(self, entries: pa.Table, *, without: AbstractSet[str] = frozenset()) -> None:
-        """Write entries and what is made of them, but the vectors of some channels."""
+    def append_entries(
+        self,
+        entries: pa.Table,
+        *,
+        vectors: Mapping[str, NDArray[np.floating]] | None = None,
+        without: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Write entries and what is made of them.
+
+        Args:
+            entries: rows of the table.
+            vectors: that are made already, by channel.
+            without: channels whose vectors come otherwise.
+        """
         from indexer.templates.collecting import interval_rows
 
         self.changed = True
@@ -482,15 +513,17 @@ class Writing:
         self.writer.append(ENTRIES, entries)
         self.writer.append(INTERVALS, interval_rows(entries))
         for channel, stamp in zip(self.channels, self.stamps, strict=True):
-            if stamp.id not in without:
+            if vectors and stamp.id in vectors:
+                self._append_vectors(stamp, entries, vectors[stamp.id])
+            elif stamp.id not in without:
                 self._embed(channel, stamp, entries)
 
     def _embed(self, channel: AnyChannel, stamp: ChannelStamp, entries: pa.Table) -> None:
-        if isinstance(channel, ReadsAtoms):
-            rows = entries.select(CRYSTAL_COLUMNS).to_pylist()
-            vectors = channel.embed_crystals([crystal_of(row) for row in rows])
-        else:
-            vectors = channel.embed_lines(lines_table_of(entries.to_batches()))
+        self._append_vectors(stamp, entries, embed(channel, entries))
+
+    def _append_vectors(
+        self, stamp: ChannelStamp, entries: pa.Table, vectors: NDArray[np.floating]
+    ) -> None:
         ids = entries["id"].combine_chunks()
         self.writer.append(vectors_table(stamp.id), vector_rows(stamp, ids, vectors))
 
@@ -539,7 +572,8 @@ def publish_written(
         deed=deed,
         templates=templates,
     )
-    check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
+    recall = check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
+    published = replace(published, recall=recall)
     # Tagged first: from the moment it is published no clean-up may take it away.
     writer.tag(f"v{version}")
     publish(path, published)

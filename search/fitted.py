@@ -112,7 +112,7 @@ def fit_rows(
     return fit_entries(
         prepared,
         rows,
-        library.lines.take(rows),
+        library.lines_of(rows),
         library.lattices[rows],
         library.space_group_numbers[rows],
         ranker,
@@ -150,7 +150,7 @@ def fit_entry(prepared: Prepared, library: Library, fitted: Fitted, place: int) 
     row, lattice = fitted.rows[[place]], fitted.lattices[[place]]
     return fit_cell(
         prepared,
-        lines_in(library.lines.take(row), lattice)[0],
+        lines_in(library.lines_of(row), lattice)[0],
         lattice[0],
         int(library.space_group_numbers[row[0]]),
         zero_shift_deg=float(fitted.fits.zero_shift_deg[place]),

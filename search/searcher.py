@@ -40,6 +40,9 @@ FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "l
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""
 
+READ_UP_TO = 10_000
+"""The same where lines are read from the disk as they are asked for."""
+
 FUSED = (PhysicalChannel.id, LearnedChannel.id)
 """Channels whose lists are made one."""
 
@@ -135,7 +138,7 @@ class Searcher:
         # Twins share a row, so more entries than rows are looked at.
         seen = np.arange(min(len(ranking.rows), 2 * top + 20))
         fitted = ranking.fitted.take(seen)
-        lines = lines_in(self.library.lines.take(fitted.rows), fitted.lattices)
+        lines = lines_in(self.library.lines_of(fitted.rows), fitted.lattices)
         groups = group_twins(prepared, lines, fitted.fits.zero_shift_deg)[:top]
         listed = np.concatenate(groups)
         entries = dict(
@@ -204,8 +207,7 @@ class Searcher:
         """What of the library may be a phase of a mixture; arguments as for `rank`."""
         rows = self._allowed(filters, rows)
         # Vectors are of whole patterns; lines are compared wherever there is time for all.
-        exhaustive = (len(self.library) if rows is None else len(rows)) <= EXHAUSTIVE_UP_TO
-        kind: FirstStage = "exhaustive" if exhaustive else "auto"
+        kind: FirstStage = "exhaustive" if self._compares_all(rows) else "auto"
         return Entries(
             self.library,
             lambda prepared, count: self.first_stage(prepared, rows, kind, count),
@@ -314,22 +316,37 @@ class Searcher:
         Raises:
             QueryError: a channel is asked for whose vectors the library does not have.
         """
-        entries = len(self.library) if rows is None else len(rows)
-        names = self._parts(kind, entries)
+        names = self._parts(kind, rows)
         if names == ("screened",):
             near = self._order(LearnedChannel.id, prepared, rows, max(count, SCREENED))
-            return screened(self.sticks, prepared, near, count)
+            sticks = StickIndex.of(self.library.lines_of(near))
+            return screened(sticks, prepared, near, count)
         depth = count if len(names) == 1 else max(count, FUSED_DEPTH)
         return fuse([self._order(name, prepared, rows, depth) for name in names], count)
 
-    def _parts(self, kind: FirstStage, entries: int) -> tuple[str, ...]:
+    def warm(self) -> None:
+        """Read what the first look-up would otherwise wait for."""
+        if self.library.holds_lines:
+            _ = self.sticks
+        wanted = self._parts("auto", None)
+        for name in FUSED if wanted != ("screened",) else (LearnedChannel.id,):
+            if name in self.channels:
+                self.library.load(name)
+        _ = self.library.lattices, self.library.space_group_numbers, self.library.volumes
+
+    def _compares_all(self, rows: NDArray[np.int64] | None) -> bool:
+        """Whether the lines of all entries that are asked for are compared."""
+        entries = len(self.library) if rows is None else len(rows)
+        return entries <= (EXHAUSTIVE_UP_TO if self.library.holds_lines else READ_UP_TO)
+
+    def _parts(self, kind: FirstStage, rows: NDArray[np.int64] | None) -> tuple[str, ...]:
         """What a first stage is made of."""
         fused = tuple(name for name in FUSED if name in self.channels)
         if kind == "vectors":
             return fused or FUSED[:1]
         if kind != "auto":
             return (kind,)
-        if entries > EXHAUSTIVE_UP_TO and fused:
+        if not self._compares_all(rows) and fused:
             return ("screened",) if LearnedChannel.id in fused else fused
         return ("exhaustive", *(name for name in fused if name == LearnedChannel.id))
 
@@ -337,7 +354,9 @@ class Searcher:
         self, name: str, prepared: Prepared, rows: NDArray[np.int64] | None, count: int
     ) -> NDArray[np.int64]:
         if name == "exhaustive":
-            return self.sticks.nearest(prepared, count, rows)
+            if rows is None or self.library.holds_lines:
+                return self.sticks.nearest(prepared, count, rows)
+            return rows[StickIndex.of(self.library.lines_of(rows)).nearest(prepared, count)]
         if name not in self.channels:
             raise QueryError(
                 f"{self.library.path}: no vectors of the channel {name} as it is now; "
