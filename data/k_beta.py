@@ -105,7 +105,7 @@ def copies_at(
         return None
     usual = float(np.median(found[alike]))
     # A weaker peak's copy is lost in the noise: what stands there is a peak of its own.
-    copies = ((ratio > usual / ALIKE) & (ratio < ALIKE * usual)).any(axis=0)
+    copies = np.any((ratio > usual / ALIKE) & (ratio < ALIKE * usual), axis=0)
     seen = (usual * area > SEEN * np.median(area_esd))[strongest] & ~copies[strongest]
     if (seen & (found < usual / ALIKE)).any():
         return None

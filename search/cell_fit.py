@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from data.lines import Lines
 from data.preparation import Prepared
 from search.mixture.cell import strained_lattice
-from search.mixture.hypothesis import BACKGROUND_NOISES, hats, points_together
+from search.mixture.hypothesis import (
+    BACKGROUND_NOISES,
+    hats,
+    points_together,
+    searching_freedom,
+)
 from search.mixture.joint_fit import Freedom, Phase, State, fit_jointly
 
 FAINT = 1e-3
@@ -37,7 +42,8 @@ class CellFit:
         rwp_percent: 100 √(Σ w (y - c)² / Σ w y²), w the inverse variance of the counts y.
         misfit: angle between the square roots of the measured and the calculated profile, both
             without background, in radians.
-        residual: weighted sum of squares over what it is without the entry.
+        residual: sum of squares over what it is without the entry, with the weights that phases
+            are sought with.
         unexplained: share of the measured peaks, by the root of their area.
     """
 
@@ -72,8 +78,6 @@ def fit_cell(
     fit = fit_jointly(
         prepared, (phase,), (start,), freedom, zero_shift_deg=zero_shift_deg, steps=STEPS
     )
-    net = prepared.net - freedom.amounts(prepared.net) @ freedom.background
-    alone = 0.5 * float((freedom.weight * net) @ net)
     curve = fit.scales @ fit.profiles
     left = (prepared.net - fit.calculated) / prepared.sigma
     return CellFit(
@@ -84,7 +88,7 @@ def fit_cell(
         rwp_percent=100
         * float(np.linalg.norm(left) / np.linalg.norm(prepared.counts / prepared.sigma)),
         misfit=_angle(prepared.net - fit.background, curve),
-        residual=fit.misfit / alone if alone > 0 else 1.0,
+        residual=_residual(prepared, prepared.net - fit.calculated),
         unexplained=_unexplained(prepared, curve),
     )
 
@@ -97,6 +101,13 @@ def _freedom(prepared: Prepared) -> Freedom:
         BACKGROUND_NOISES * float(np.median(prepared.sigma)),
         shape=True,
     )
+
+
+def _residual(prepared: Prepared, left: _FLOAT) -> float:
+    freedom = searching_freedom(prepared)
+    net = prepared.net - freedom.amounts(prepared.net) @ freedom.background
+    alone = float((freedom.weight * net) @ net)
+    return float((freedom.weight * left) @ left) / alone if alone > 0 else 1.0
 
 
 def _angle(measured: _FLOAT, calculated: _FLOAT) -> float:
