@@ -22,7 +22,6 @@ from indexer.catalogue import (
     Statistics,
 )
 from indexer.channel import AnyChannel, Channel
-from indexer.checking import VerifyReport, verify
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.history import KeptVersion, history, hold, rollback
@@ -46,6 +45,7 @@ from indexer.tallying import Change
 from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
 from indexer.vectors import VectorIndex
+from indexer.verifying import VerifyReport, verify
 from indexer.writing import Progress, write
 
 

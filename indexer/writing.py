@@ -28,6 +28,7 @@ from indexer.publishing import (
     keep_base,
     one_writer,
     publish,
+    publish_anew,
     read_current,
 )
 from indexer.schema import (
@@ -115,16 +116,11 @@ def write(
             verb=verb,
         )
         in_parts = last is None or not fresh
-        try:
-            for chunk in _chunks(writing.tally, items, writing.settings, report, workers):
-                writing.take(chunk)
-                if in_parts and writing.is_much:
-                    writing.publish(report, finished=False)
-            writing.finish(report)
-        except OSError as error:
-            raise LibraryError(
-                f"{path}: the new version cannot be written ({error}); the one before it stays"
-            ) from None
+        for chunk in _chunks(writing.tally, items, writing.settings, report, workers):
+            writing.take(chunk)
+            if in_parts and writing.is_much:
+                writing.publish(report, finished=False)
+        writing.finish(report)
         report(1, 1, "checking")
     return writing.tally.change
 
@@ -311,7 +307,8 @@ class Writing:
         """Write the rest, extend the templates, and publish; when nothing changed, nothing is."""
         self._flush()
         self._settle()
-        if not (self.changed or self.tally.outcomes or self._open_part):
+        if self.base and not (self.changed or self._open_part):
+            self._note(self.base)
             return
         if not self._entries:
             problems = self.tally.change.problems
@@ -325,6 +322,24 @@ class Writing:
             )
         self.extend_templates(report)
         self.publish(report, finished=True)
+
+    def _note(self, base: Published) -> None:
+        """Note what became of files where no entry or source came of it: in the version that is
+        published, which holds what it held, so that nobody needs to read it again.
+        """
+        if not self.tally.outcomes:
+            return
+        self._log_files(base.version)
+        tables = {**base.tables, LEDGER: self.writer.versions()[LEDGER]}
+        files = hash_files(self.path, Reader(self.path, tables), base)
+        self.writer.tag_versions(f"v{base.version}", {LEDGER: tables[LEDGER]})
+        self.base = replace(base, tables=tables, files=files)
+        publish_anew(self.path, self.base)
+
+    def _log_files(self, version: int) -> None:
+        channels = [f"{one.id} {one.version}" for one in self.stamps]
+        self.writer.append(LEDGER, ledger_rows(self.tally.outcomes, version, channels))
+        self.tally.outcomes.clear()
 
     @property
     def _open_part(self) -> bool:
@@ -354,11 +369,7 @@ class Writing:
         if not self._entries:
             return
         report(0, 1, "checking")
-        rows = ledger_rows(
-            self.tally.outcomes, self.version, [f"{one.id} {one.version}" for one in self.stamps]
-        )
-        self.writer.append(LEDGER, rows)
-        self.tally.outcomes.clear()
+        self._log_files(self.version)
         if counts is None:
             total = self.tally.change.counts
             counts = {name: n - self._counted.get(name, 0) for name, n in total.items()}

@@ -13,12 +13,13 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from benchmarks.chaos.rounds import Chaos
+from benchmarks.chaos.rounds import Chaos, Violation
 from indexer.library import default_channels
 from service.bench.provenance import provenance
 from service.tables import key_values
@@ -29,15 +30,16 @@ RESULT = Path(__file__).parents[1] / "chaos.json"
 
 def run(folder: Path, rounds: int, **options: Any) -> dict[str, Any]:  # noqa: ANN401 - of `Chaos`
     """So many rounds in a folder; options are those of `Chaos`."""
-    start = monotonic()
+    start, told = monotonic(), 0
     with progress_bar() as progress:
         progress(0, rounds, "rounds")
         with Chaos(folder, **options) as chaos:
             for number in range(rounds):
                 chaos.round(number)
-                found = len(chaos.violations)
-                progress(number + 1, rounds, "rounds", f"{found} violations")
+                told = _tell(chaos.violations, told)
+                progress(number + 1, rounds, "rounds", f"{told} violations")
             disk = chaos.end()
+    _tell(chaos.violations, told)
     tallied = chaos.tallied
     return {
         "seed": options["seed"],
@@ -64,6 +66,13 @@ def run(folder: Path, rounds: int, **options: Any) -> dict[str, Any]:  # noqa: A
         "disk_over_live_data": round(disk["after_maintain"] / disk["live_data"], 2),
         "violations": [asdict(one) for one in chaos.violations],
     }
+
+
+def _tell(violations: Sequence[Violation], told: int) -> int:
+    """Each violation once, as soon as it is known; how many there are."""
+    for one in violations[told:]:
+        say(f"round {one.round} (seed {one.seed}), {one.operation}, {one.moment}: {one.what}")
+    return len(violations)
 
 
 def tell(result: dict[str, Any]) -> None:
@@ -109,11 +118,6 @@ def main() -> None:
         )
     given.into.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     tell(result)
-    for one in result["violations"]:
-        say(
-            f"round {one['round']} (seed {one['seed']}), {one['operation']}, {one['moment']}: "
-            f"{one['what']}"
-        )
     if result["violations"]:
         sys.exit(1)
 

@@ -223,6 +223,11 @@ def test_truncated_tables_are_one_clear_line(copy: Path) -> None:
         assert "\n" not in str(caught.value)
     assert not library.verify().ok
     fresh = Library.build(records(4), copy, channels=CHANNELS, replace=True)
+    bad = [check for check in fresh.verify().checks if not check.ok]
+    assert [check.name for check in bad] == ["kept versions"]
+    assert "maintain --keep-last 1" in bad[0].remedy
+    del library
+    fresh.maintain(channels=CHANNELS, keep_last=1, keep_days=0)
     assert fresh.verify().ok
 
 
@@ -251,6 +256,7 @@ def test_verify_names_what_it_asked(library: Library) -> None:
     assert (report.version, report.entries) == (1, 33)
     assert [check.name for check in report.checks] == [
         "data files",
+        "kept versions",
         "unique entries",
         "sources",
         "intervals",
