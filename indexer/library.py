@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
+from indexer.adding import write
 from indexer.catalogue import (
     FACTS_COLUMNS,
     SOURCES_COLUMNS,
@@ -46,7 +47,7 @@ from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
 from indexer.vectors import VectorIndex
 from indexer.verifying import VerifyReport, verify
-from indexer.writing import Progress, write
+from indexer.writing import Progress
 
 
 @dataclass(frozen=True)

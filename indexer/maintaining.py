@@ -109,7 +109,7 @@ def maintain(
                 report(done, len(compacted), "compacting")
                 writing.compact(name)
             report(len(compacted), len(compacted), "compacting")
-            reader = Reader(path, writing.writer.versions())
+            reader = writing.writer.reader()
             for stamp, index in moved.items():
                 # The same rows lie elsewhere now; their vectors need not be parted again.
                 save_index(path, writing.version, stamp, index, reader)

@@ -225,6 +225,11 @@ class Writer:
                 found[name] = TableVersion(number, int(table.count_rows()), sha256_of(manifest))
         return found
 
+    def reader(self, names: Iterable[str] | None = None) -> Reader:
+        """Tables as they are now, all or some."""
+        versions = self.versions()
+        return Reader(self._path, {name: versions[name] for name in names or versions})
+
     def tag(self, label: str) -> None:
         """Name the present versions, which keeps clean-ups from removing them."""
         self.tag_versions(label, self.versions())

@@ -196,7 +196,7 @@ class TestParts:
         path = tmp_path / "library"
         files = [offered(f"/f/{number}.cif", number) for number in range(110)]
         with monkeypatch.context() as patch:
-            crash_at(patch, "indexer.writing.publish", 2)
+            crash_at(patch, "indexer.releasing.publish", 2)
             with pytest.raises(Crash):
                 Library.build(files, path, channels=CHANNELS)
         part = Library.open(path)
@@ -300,7 +300,7 @@ class TestMaintain:
         assert size_of(copy / "tables") < live + 100_000
 
     def test_leftovers_of_crashes_go(self, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for step in ("indexer.writing.publish", "indexer.writing.check_before_publishing"):
+        for step in ("indexer.releasing.publish", "indexer.releasing.check_before_publishing"):
             with monkeypatch.context() as patch:
                 crash_at(patch, step, 1)
                 with pytest.raises(Crash):
@@ -318,7 +318,7 @@ class TestMaintain:
         [
             ("indexer.tables.Writer.compact", 2),
             ("indexer.maintaining.save_index", 1),
-            ("indexer.writing.publish", 1),
+            ("indexer.releasing.publish", 1),
             ("indexer.maintaining.forget", 1),
             ("indexer.maintaining.forget", 2),
             ("indexer.tables.Writer.clean", 1),
