@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections import Counter
@@ -107,6 +108,8 @@ def main() -> None:
     asked.add_argument("--channels", nargs="+", choices=every, default=every)
     asked.add_argument("--into", type=Path, default=RESULT, metavar="JSON")
     given = asked.parse_args()
+    # Who is killed leaves semaphores to Python's tracker, which clears them away and says so.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     with tempfile.TemporaryDirectory() as folder:
         result = provenance() | run(
             Path(folder),

@@ -56,6 +56,7 @@ class Asker:
 
     def __init__(self, atlas: Library, chance: random.Random) -> None:
         self.atlas, self.chance = atlas, chance
+        self.searcher = Searcher(atlas)
         self.vectors = {one.id: atlas.vectors(one.id) for one in atlas.channels}
 
     def ask(self, library: Library) -> Answers:
@@ -65,8 +66,9 @@ class Asker:
             entry_id = self.atlas.ids[row]
             ways = {self._near(library, channel, row) for channel in self.vectors}
             ways.add(self._read(library, row))
-            if self.chance.random() < OFTEN / ASKED:
-                ways.add(self._looked_up(library, row))
+            # Of a pattern that does not find its crystal among all, nothing is expected.
+            if self.chance.random() < OFTEN / ASKED and self._looked_up(self.searcher, row):
+                ways.add(self._looked_up(Searcher(library), row))
                 answers.lookups += 1
             kind = (
                 answers.odd if len(ways) > 1 else answers.found if ways.pop() else answers.missing
@@ -95,10 +97,11 @@ class Asker:
             and np.array_equal(entry.crystal.fractional, crystal.fractional)
         )
 
-    def _looked_up(self, library: Library, row: int) -> bool:
+    def _looked_up(self, searcher: Searcher, row: int) -> bool:
+        """Whether a crystal is among the best for its own pattern."""
         pattern = simulate_pattern(self.atlas.entry(row).crystal)
-        best = Searcher(library).rank(pattern).rows[:LOOKED_UP]
-        return any(library.ids[one] == self.atlas.ids[row] for one in best)
+        best = searcher.rank(pattern).rows[:LOOKED_UP]
+        return any(searcher.library.ids[one] == self.atlas.ids[row] for one in best)
 
 
 def read(messages: Connection, path: Path, atlas: Path, seed: str) -> None:

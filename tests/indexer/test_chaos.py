@@ -23,7 +23,7 @@ POOL = Pool(tuple(map(cif, range(8))), tuple(map(id_of, range(8))))
 def test_rounds_of_kills(tmp_path: Path) -> None:
     into = tmp_path / "chaos.json"
     command = [sys.executable, "-m", "benchmarks.chaos", "--rounds", str(ROUNDS), "--seed", "7"]
-    command += ["--crystals", "160", "--readers", "1", "--channels", "physical"]
+    command += ["--crystals", "120", "--readers", "1", "--channels", "physical"]
     done = subprocess.run(
         [*command, "--into", str(into)], capture_output=True, text=True, check=False
     )
