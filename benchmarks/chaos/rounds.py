@@ -34,6 +34,7 @@ AT_A_STEP = 2 / 3
 """Part of the kills that come shortly after some step begins, each step of the operation being as
 likely as any other; the others are spread evenly over the time that the operation takes."""
 SHORTLY_S = 0.03
+"""At most, and a hundredth of it at least, each order of magnitude being as likely."""
 LASTS_S = 1.0
 """An operation, before one was seen to end."""
 
@@ -220,7 +221,8 @@ class Chaos:
         steps = self._steps.get(verb)
         if steps and chance.random() < AT_A_STEP:
             step = chance.choice(sorted(steps))
-            return Moment(chance.uniform(0, SHORTLY_S), step, chance.randint(1, steps[step]))
+            after_s = SHORTLY_S * 10 ** chance.uniform(-2, 0)
+            return Moment(after_s, step, chance.randint(1, steps[step]))
         lasts = median(self._durations.get(verb, [LASTS_S])[-9:])
         return Moment(chance.uniform(0, lasts))
 

@@ -35,6 +35,7 @@ def as_format_1(path: Path) -> None:
     tables = {**published.tables, **writer.versions()}
     tables = {name: one for name, one in tables.items() if name not in (INTERVALS, LEDGER)}
     files = hash_files(path, Reader(path, tables), None)
+    writer.tag_versions("v1", tables)
     body = {"format": 1, **asdict(replace(published, tables=tables, files=files))}
     del body["deed"], body["templates"]
     (path / "CURRENT").write_text(json.dumps({**body, "sha256": digest_of(body)}))

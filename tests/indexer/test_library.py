@@ -230,7 +230,7 @@ def test_truncated_tables_are_one_clear_line(copy: Path) -> None:
     fresh = Library.build(records(4), copy, channels=CHANNELS, replace=True)
     bad = [check for check in fresh.verify().checks if not check.ok]
     assert [check.name for check in bad] == ["kept versions"]
-    assert "maintain --keep-last 1" in bad[0].remedy
+    assert "--keep-last 1 --keep-days 0" in bad[0].remedy
     fresh.maintain(channels=CHANNELS, keep_last=1, keep_days=0)
     assert fresh.verify().ok
 

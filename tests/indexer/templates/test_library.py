@@ -276,6 +276,7 @@ def with_log(path: Path, rows: pa.Table) -> Library:
     writer.append(TEMPLATES, rows)
     tables = {**published.tables, **writer.versions()}
     files = hash_files(path, Reader(path, tables), published)
+    writer.tag(f"v{published.version}")
     publish(path, replace(published, tables=tables, files=files))
     return Library.open(path)
 
