@@ -13,6 +13,7 @@ import pytest
 from data.errors import LibraryError
 from indexer import Library
 from indexer.history import kept_numbers
+from indexer.maintaining import maintain
 from indexer.publishing import read_current
 from tests.indexer.test_upkeep import CHANNELS, offered
 from tests.indexer.toy import records
@@ -180,6 +181,17 @@ def test_tags_and_documents_are_mended_by_upkeep(library: Path, number: int) -> 
     Library.open(library).maintain(channels=CHANNELS)
     assert said_of(library) == ""
     assert now in kept_numbers(library)
+
+
+def test_an_earlier_version_that_is_damaged_can_be_let_go(library: Path) -> None:
+    earlier = {library / file for file in read_current(library).files}
+    Library.build(records(12), library, channels=CHANNELS, replace=True)
+    for file in earlier.intersection(files(library, "data")):
+        damage(file, cut)
+    assert "lets versions go with" in said_of(library)
+    maintain(library, CHANNELS, keep_last=1, keep_days=0)
+    assert said_of(library) == ""
+    assert len(Library.open(library)) == 12
 
 
 @pytest.mark.parametrize("kind", WITHOUT_MEANING)
