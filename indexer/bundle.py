@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from data.errors import LibraryError
 from indexer.channel import AnyChannel
+from indexer.entry_tables import BATCH_ROWS
 from indexer.ingest import LineSettings
 from indexer.publishing import ChannelStamp, Published, one_writer
 from indexer.schema import (
@@ -34,7 +35,7 @@ from indexer.schema import (
     vectors_table,
 )
 from indexer.tables import Reader
-from indexer.writing import BATCH_ROWS, Progress, Writing, silent
+from indexer.writing import Progress, Writing, silent
 
 BUNDLE_FORMAT = 1
 SUFFIX = ".braggle"
@@ -132,7 +133,7 @@ def _fill(
     report(0, total, "crystals")
     done = 0
     for batch in _batches(archive, ENTRIES, ENTRIES_SCHEMA):
-        writing.append_entries(batch, without={one.id for one in fits})
+        writing.entries.append(batch, without={one.id for one in fits})
         done += len(batch)
         report(done, total, "crystals")
     for stamp in fits:

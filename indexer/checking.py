@@ -1,8 +1,7 @@
-"""Is a library what it says it is? Asked before publishing, and whenever a user asks."""
+"""Is a version what it should be? Asked before it is published; `verifying` asks everything."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,57 +10,41 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from data.canonical import Standard
-from data.diffraction import lines_of
-from data.errors import BraggleError, LibraryError
-from data.lines import Lines
+from data.errors import LibraryError
 from indexer.index_cache import cached_index, new_index, overgrown, save_index, stored_vectors
-from indexer.publishing import ChannelStamp, Published
-from indexer.recall import DEPTH, ENOUGH, nearest_exactly, sample
+from indexer.publishing import ChannelStamp, Published, sha256_of
+from indexer.recall import ENOUGH
 from indexer.schema import (
-    CRYSTAL_COLUMNS,
     ENTRIES,
     INTERVALS,
-    LINES_COLUMNS,
     SOURCES,
-    crystal_of,
-    lines_table_of,
     vectors_table,
 )
 from indexer.tables import Reader, present, quoted
-from indexer.templates.storage import LOG_COLUMNS, TEMPLATES, holds_templates, known_templates
+from indexer.templates.storage import LOG_COLUMNS, TEMPLATES
 from indexer.vectors import FLAT_UP_TO, VectorIndex
 
 CANARIES, NEAR = 16, 10
 FEW_LISTS = 8
 """Of a parted index: a vector is in the list that is nearest to it."""
-SAMPLE = 24
 
 
 @dataclass(frozen=True)
 class Check:
-    """One question asked of a library, and its answer in a few words."""
+    """One question asked of a library, and its answer in a few words.
+
+    Attributes:
+        name: of the question.
+        ok: whether all is well.
+        detail: of the answer.
+        remedy: what to do where it is not, if that is less than to build the library anew.
+    """
 
     name: str
     ok: bool
     detail: str
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What `Library.verify` found."""
-
-    path: str
-    version: int
-    entries: int
-    checks: tuple[Check, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every check passed."""
-        return all(check.ok for check in self.checks)
+    remedy: str = ""
 
 
 def check_before_publishing(
@@ -89,11 +72,11 @@ def check_before_publishing(
         LibraryError: a check failed; nothing was published.
     """
     reader = Reader(path, published.tables)
-    for check in _structure(reader, published, unchanged):
+    for check in structure(reader, published, unchanged):
         _insist(check, path, published)
     if reader.rows(TEMPLATES) > logged:
         ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
-        _insist(_templates(reader.tail(TEMPLATES, logged, LOG_COLUMNS), ids), path, published)
+        _insist(members_there(reader.tail(TEMPLATES, logged, LOG_COLUMNS), ids), path, published)
     recalls: dict[str, float] = {}
     for channel in published.channels:
         vectors_of = partial(stored_vectors, channel, reader)
@@ -134,40 +117,14 @@ def _insist(check: Check, path: Path, published: Published) -> None:
         )
 
 
-def verify(path: Path, published: Published, reader: Reader) -> VerifyReport:
-    """Ask everything; damage is an answer here, not an error."""
-    checks: list[Check] = [_files(path, reader, published)]
-    try:
-        checks.extend(_structure(reader, published, 0))
-        checks.extend(_index(path, reader, published, one) for one in published.channels)
-        checks.append(_lines(reader, published))
-        if holds_templates(reader):
-            checks.append(_templates(reader.table(TEMPLATES, LOG_COLUMNS)))
-            checks.append(_members_agree(reader))
-    except LibraryError as error:
-        checks.append(Check("readable", ok=False, detail=str(error)))
-    return VerifyReport(str(path), published.version, published.entries, tuple(checks))
-
-
 def hash_files(path: Path, reader: Reader, known: Published | None) -> dict[str, str]:
     """sha256 of every data file; those that `known` names are not read again."""
     before = known.files if known else {}
-    return {file: before.get(file) or _sha256(path / file) for file in reader.files()}
+    return {file: before.get(file) or sha256_of(path / file) for file in reader.files()}
 
 
-def _files(path: Path, reader: Reader, published: Published) -> Check:
-    bad = []
-    for file in reader.files():
-        try:
-            if _sha256(path / file) != published.files.get(file):
-                bad.append(file)
-        except OSError:
-            bad.append(file)
-    detail = f"altered: {', '.join(bad)}" if bad else f"{len(published.files)} unaltered"
-    return Check("data files", not bad, detail)
-
-
-def _structure(reader: Reader, published: Published, unchanged: int) -> Iterator[Check]:
+def structure(reader: Reader, published: Published, unchanged: int) -> Iterator[Check]:
+    """Whether the rows of all tables go together; of the first `unchanged` that is known."""
     ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
     new = ids[unchanged:]
     twice = len(new) - pc.count_distinct(new).as_py() + len(present(ids[:unchanged], new))
@@ -208,66 +165,13 @@ def _vectors(reader: Reader, channel: ChannelStamp, ids: pa.Array, unchanged: in
     return Check(name, ok=True, detail=f"{len(ids)} of version {channel.version}")
 
 
-def _templates(log: pa.Table, ids: pa.Array | None = None) -> Check:
+def members_there(log: pa.Table, ids: pa.Array | None = None) -> Check:
+    """Whether the templates of a log have enough members, and those only that there are."""
     from indexer.templates.verifying import without_members
 
     bad, total = without_members(log, ids)
     detail = f"{total - len(bad)} of {total} have the members that make them"
     return Check("templates", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
-
-
-def _members_agree(reader: Reader) -> Check:
-    """Members of some templates, asked anew."""
-    from indexer.templates.verifying import without_agreement, without_members
-
-    ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
-    rows = {entry_id: row for row, entry_id in enumerate(ids.to_pylist())}
-    known_bad, _ = without_members(reader.table(TEMPLATES, LOG_COLUMNS))
-    whole = [one for one in known_templates(reader) if one.id not in known_bad]
-    asked, bad = without_agreement(reader, whole, rows)
-    detail = f"{asked - len(bad)} of {asked} agree with their members"
-    return Check("template members", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
-
-
-def _index(path: Path, reader: Reader, published: Published, channel: ChannelStamp) -> Check:
-    """The index holds Lance's vectors, and finds what exact search finds."""
-    name = f"index of {channel.id}"
-    stored = stored_vectors(channel, reader)
-    index, warning = cached_index(path, published, channel, reader)
-    if warning:
-        return Check(name, ok=False, detail=warning)
-    if not np.isfinite(stored).all():
-        return Check(name, ok=False, detail="a vector holds values that are not finite")
-    rows = np.unique(np.linspace(0, len(stored) - 1, CANARIES).astype(np.int64))
-    found = sum(_finds(index, stored, row) for row in rows)
-    recall = _recall(index, stored)
-    same = len(index) == len(stored) and bool(np.array_equal(index.vectors, stored))
-    detail = f"{found} of {len(rows)} canaries found, {len(index)} vectors, recall {recall:.4f}"
-    if index.delta or index.gone:
-        detail += f", {index.delta} of them and {index.gone} gone since the index was made"
-    ok = found == len(rows) and same and recall >= ENOUGH
-    return Check(name, ok, detail + ("" if same else " unlike Lance's"))
-
-
-def _recall(index: VectorIndex, stored: NDArray[np.float32]) -> float:
-    """Part of the 100 nearest of a sample that the index finds; as near as one of them counts."""
-    queries = stored[sample(len(stored))]
-    _, scores = nearest_exactly(stored, queries, DEPTH)
-    found = [index.nearest(query, DEPTH)[1] for query in queries]
-    return float(
-        np.mean(
-            [
-                (one >= exact[-1] - 1e-4).sum() / len(exact)
-                for one, exact in zip(found, scores, strict=True)
-            ]
-        )
-    )
-
-
-def _finds(index: VectorIndex, stored: NDArray[np.float32], row: np.int64) -> bool:
-    """Whether a row's own vector finds as good a row as exact search does."""
-    _, scores = index.nearest(stored[row], 1)
-    return bool(abs(scores[0] - (stored @ stored[row]).max()) < 1e-4)
 
 
 def _canaries(index: VectorIndex, reader: Reader, channel: ChannelStamp) -> Check:
@@ -297,44 +201,3 @@ def _canaries(index: VectorIndex, reader: Reader, channel: ChannelStamp) -> Chec
         )
     detail = f"{right} of {len(rows)} canaries found, {count} vectors"
     return Check(name, right == len(rows), detail)
-
-
-def _lines(reader: Reader, published: Published) -> Check:
-    """Lines of some entries, worked out again from their crystals."""
-    rows = np.unique(np.linspace(0, published.entries - 1, SAMPLE).astype(np.int64))
-    table = reader.take(ENTRIES, rows, ["id", *CRYSTAL_COLUMNS, *LINES_COLUMNS])
-    stored = lines_table_of(table.to_batches())
-    bad = []
-    for i, row in enumerate(table.select(["id", *CRYSTAL_COLUMNS]).to_pylist()):
-        try:
-            standard = Standard.from_stored(crystal_of(row))
-            lines = lines_of(
-                standard.crystal,
-                d_min_angstrom=published.d_min_angstrom,
-                floor=published.floor,
-                operations=(standard.rotations, standard.translations),
-            )
-            same = _same_lines(stored[i], lines)
-        except BraggleError:
-            same = False
-        if not same:
-            bad.append(row["id"])
-    detail = f"{len(rows) - len(bad)} of {len(rows)} as stored"
-    return Check("lines", not bad, detail + (f"; not {', '.join(bad)}" if bad else ""))
-
-
-def _same_lines(stored: Lines, lines: Lines) -> bool:
-    """Whether each of the strongest lines of either has its place and strength in the other."""
-
-    def at(some: Lines, inv_d2: float) -> float:
-        return float(some.strength[np.abs(some.inv_d2 - inv_d2) < 1e-5 * inv_d2].sum())
-
-    positions = [
-        some.inv_d2[row] for some in (stored, lines) for row in np.argsort(-some.strength)[:20]
-    ]
-    return all(np.isclose(at(stored, x), at(lines, x), rtol=1e-3) for x in positions)
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

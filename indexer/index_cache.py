@@ -21,7 +21,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.publishing import CACHE, ChannelStamp, Published, write_atomically
+from indexer.publishing import CACHE, ChannelStamp, Published, digest_of, write_atomically
 from indexer.recall import Noted
 from indexer.schema import vectors_table
 from indexer.tables import PLACE_BITS, Layout, Reader
@@ -130,7 +130,7 @@ def save_index(
     places = np.where(rows >= 0, layout.places[rows], gone)
     stamp_file = path / CACHE / f"{channel.id}-{version}.json"
     stamp_file.parent.mkdir(exist_ok=True)
-    content = faiss.serialize_index(index.main)
+    content = faiss.serialize_index(_packed(index))
     write_atomically(stamp_file.with_suffix(".faiss"), content.data)
     write_atomically(stamp_file.with_suffix(".rows"), places.tobytes())
     stamp = {
@@ -143,7 +143,16 @@ def save_index(
         "rows_sha256": _sha256(places),
         **({"noted": index.noted.to_json()} if index.noted else {}),
     }
-    write_atomically(stamp_file, json.dumps(stamp).encode())
+    document = {**stamp, "stamp_sha256": digest_of(stamp)}
+    write_atomically(stamp_file, json.dumps(document, indent=1).encode())
+
+
+def drop_loose_files(path: Path) -> None:
+    """Remove what belongs to no stamp: leftovers of who was cut off while he saved an index."""
+    for file in (path / CACHE).glob("*.*"):
+        if not file.with_suffix(".json").exists():
+            with suppress(OSError):
+                file.unlink()
 
 
 def drop_old_indexes(path: Path, channels: tuple[ChannelStamp, ...]) -> None:
@@ -176,7 +185,11 @@ def _load(stamp_file: Path, channel: ChannelStamp, *, glance: bool) -> _Loaded |
     """
     text = stamp_file.read_text()
     stamp: dict[str, Any] = json.loads(text)
-    if "table_version" in stamp or stamp["channel"] != asdict(channel):
+    if "table_version" in stamp:
+        return None
+    if stamp.pop("stamp_sha256") != digest_of(stamp):
+        raise ValueError("the stamp is altered")
+    if stamp["channel"] != asdict(channel):
         return None
     places = np.fromfile(stamp_file.with_suffix(".rows"), dtype=np.int64)
     if _sha256(places) != stamp["rows_sha256"]:
@@ -193,12 +206,34 @@ def _load(stamp_file: Path, channel: ChannelStamp, *, glance: bool) -> _Loaded |
         content = np.fromfile(file, dtype=np.uint8)
         if _sha256(content) != stamp["sha256"]:
             raise ValueError("the index is altered")
-        index = faiss.deserialize_index(content)
+        index = _unpacked(faiss.deserialize_index(content))
         _loaded[key] = index
     if not index.ntotal == len(places) == stamp["count"]:
         raise ValueError("the index is of another length")
     noted = Noted.from_json(stamp["noted"]) if "noted" in stamp else None
     return _Loaded(index, Layout(tuple(stamp["files"]), places), noted)
+
+
+def _packed(index: VectorIndex) -> Any:  # noqa: ANN401 - faiss's stubs lack its wrappers
+    """A main index as it is written: in half precision, which loses nothing, as Lance's vectors
+    are halves, too.
+    """
+    if not isinstance(index.main, faiss.IndexFlat):
+        return index.main
+    halves: Any = faiss.IndexScalarQuantizer(
+        index.main.d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
+    )
+    halves.add(index.main_vectors)
+    return halves
+
+
+def _unpacked(index: Any) -> Any:  # noqa: ANN401 - as above
+    """The index as it is searched."""
+    if not isinstance(index, faiss.IndexScalarQuantizer):
+        return index
+    flat: Any = faiss.IndexFlatIP(index.d)
+    flat.add(index.reconstruct_n(0, index.ntotal))
+    return flat
 
 
 def _joined(loaded: _Loaded, channel: ChannelStamp, reader: Reader) -> VectorIndex:

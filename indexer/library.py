@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
+from indexer.adding import Engine, write
 from indexer.catalogue import (
     FACTS_COLUMNS,
     SOURCES_COLUMNS,
@@ -24,7 +25,6 @@ from indexer.catalogue import (
     Statistics,
 )
 from indexer.channel import AnyChannel, Channel
-from indexer.checking import VerifyReport, verify
 from indexer.cluster import joined_cluster
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
@@ -49,7 +49,8 @@ from indexer.tallying import Change
 from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
 from indexer.vectors import VectorIndex
-from indexer.writing import Engine, Progress, write
+from indexer.verifying import VerifyReport, verify
+from indexer.writing import Progress
 
 BATCH = 4096
 """Rows that become Python objects together."""

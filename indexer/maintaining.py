@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,16 @@ from pathlib import Path
 from indexer.channel import AnyChannel
 from indexer.checking import overgrown_indexes
 from indexer.history import forget, history, kept_numbers, kept_version
-from indexer.index_cache import cached_index, overgrown, save_index
-from indexer.publishing import ChannelStamp, Published, one_writer, read_current, size_of
+from indexer.index_cache import cached_index, drop_loose_files, overgrown, save_index
+from indexer.publishing import (
+    ChannelStamp,
+    Published,
+    keep_base,
+    leftovers,
+    one_writer,
+    read_current,
+    size_of,
+)
 from indexer.schema import INTERVALS, LEDGER, vectors_table
 from indexer.tables import Reader, Writer
 from indexer.templates.storage import holds_templates
@@ -65,8 +74,8 @@ def maintain(
     """Put a library in order, as a version of its own where that is worth one.
 
     Vectors, templates and tables of another make are made anew, tables are compacted, the main
-    indexes take in what came since, and templates are collected where entries have gone. Then
-    old versions are let go, but those that are still read.
+    indexes take in what came since, and templates are collected where entries have gone. Before
+    and after, old versions are let go, but those that are still read.
 
     Args:
         path: of the library.
@@ -90,6 +99,8 @@ def maintain(
     with one_writer(path):
         size = size_of(path)
         base = read_current(path)
+        # First, as a disk that is full may have no room for what comes then.
+        forgotten, in_use = _let_go(path, keep_last, keep_days, report)
         remade, compacted = _plan(path, base, channels)
         if remade or compacted:
             writing = Writing(path, channels, base, version=base.version + 1, verb="maintain")
@@ -98,23 +109,32 @@ def maintain(
                 report(done, len(compacted), "compacting")
                 writing.compact(name)
             report(len(compacted), len(compacted), "compacting")
-            reader = Reader(path, writing.writer.versions())
+            reader = writing.writer.reader()
             for stamp, index in moved.items():
                 # The same rows lie elsewhere now; their vectors need not be parted again.
                 save_index(path, writing.version, stamp, index, reader)
             writing.extend_templates(report, anew="templates" in remade)
             counts = {"remade": len(remade), "compacted": len(compacted)}
             writing.publish(report, finished=base.deed.finished, counts=counts, anew=True)
-        report(0, 1, "clean-up")
-        forgotten: list[int] = []
-        in_use: list[int] = []
-        for number in _old_versions(path, keep_last, keep_days):
-            (forgotten if forget(path, number) else in_use).append(number)
-        _clean(path)
-        report(1, 1, "clean-up")
+            more, in_use = _let_go(path, keep_last, keep_days, report)
+            forgotten += more
         freed = max(0, size - size_of(path))
         after = read_current(path).version
-    return Upkeep(base.version, after, remade, compacted, tuple(forgotten), tuple(in_use), freed)
+    return Upkeep(base.version, after, remade, compacted, forgotten, in_use, freed)
+
+
+def _let_go(
+    path: Path, keep_last: int, keep_days: float, report: Progress
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Let old versions go, and what only they need; those that went, and those that are read."""
+    report(0, 1, "clean-up")
+    forgotten: list[int] = []
+    in_use: list[int] = []
+    for number in _old_versions(path, keep_last, keep_days):
+        (forgotten if forget(path, number) else in_use).append(number)
+    _clean(path)
+    report(1, 1, "clean-up")
+    return tuple(forgotten), tuple(in_use)
 
 
 def _plan(
@@ -159,9 +179,14 @@ def _old_versions(path: Path, keep_last: int, keep_days: float) -> tuple[int, ..
 def _clean(path: Path) -> None:
     """Remove what no kept version needs."""
     current = read_current(path)
+    keep_base(path, current)
     writer = Writer(path)
     for one in history(path):
         # Tagged they are; but a tag that was lost must not cost the version.
         writer.tag_versions(f"v{one.version}", kept_version(path, one.version).tables)
     kept = {f"v{number}" for number in (*kept_numbers(path), current.version)}
     writer.clean(kept, current.tables)
+    drop_loose_files(path)
+    for file in leftovers(path):
+        with suppress(OSError):
+            file.unlink()

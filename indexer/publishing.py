@@ -23,23 +23,35 @@ from filelock import FileLock, Timeout
 from data.errors import LibraryError
 from indexer.channel import Channel
 
-FORMAT = 2
-"""1 had neither history nor ledger; it is read, and the next change brings it up to date."""
+FORMAT = 3
+"""1 had neither history nor ledger, 2 no checksums of manifests; both are read, and the next change
+brings them up to date."""
 CURRENT = "CURRENT"
 VERSIONS = "versions"
 LOCK = "LOCK"
 WRITER = "WRITER"
 TABLES = "tables"
 CACHE = "cache"
+NOTHING_LOST = (
+    "what was published last stays; make room, or check the folder's rights, and run the command "
+    "again"
+)
 OWN_NAMES = frozenset({CURRENT, LOCK, WRITER, TABLES, CACHE, VERSIONS})
 
 
 @dataclass(frozen=True)
 class TableVersion:
-    """A Lance version of one table, and how many rows it has."""
+    """A Lance version of one table.
+
+    Attributes:
+        version: its number.
+        rows: that it has.
+        sha256: of its manifest, which says what files it is made of; empty where nobody noted it.
+    """
 
     version: int
     rows: int
+    sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -136,7 +148,7 @@ class Published:
     def to_json(self) -> str:
         """As written to `CURRENT`, with a hash of itself."""
         body = {"format": FORMAT, **asdict(self)}
-        return json.dumps({**body, "sha256": _digest(body)}, indent=1) + "\n"
+        return json.dumps({**body, "sha256": digest_of(body)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str, path: Path) -> Published:
@@ -146,8 +158,7 @@ class Published:
             LibraryError: not our text, altered, or of a format this Braggle does not know.
         """
         damaged = LibraryError(
-            f"{path}: the file does not hold what was written to it; "
-            "restore it from a copy, or build the library again"
+            f"{path}: the file does not hold what was written to it; {_remedy(path)}"
         )
         try:
             body = json.loads(text)
@@ -159,7 +170,7 @@ class Published:
                 f"{path.parent}: the library has format {format_number}, this Braggle reads up to "
                 f"{FORMAT}; upgrade Braggle, or build the library again"
             )
-        if body.pop("sha256", None) != _digest(body):
+        if body.pop("sha256", None) != digest_of(body):
             raise damaged
         del body["format"]
         tables = {name: TableVersion(**table) for name, table in body.pop("tables").items()}
@@ -203,13 +214,22 @@ def may_build_in(path: Path) -> bool:
     """Whether a new library may be made here: nothing there, or leftovers of a build only."""
     if not path.exists():
         return True
-    return path.is_dir() and {child.name for child in path.iterdir()} <= OWN_NAMES
+    if not path.is_dir():
+        return False
+    cut_off = {file.name for file in leftovers(path)}
+    return {child.name for child in path.iterdir()} <= OWN_NAMES | cut_off
 
 
 def publish(path: Path, published: Published) -> None:
     """Make `published` what readers see from now on, in one step; its document is kept."""
     keep_version(path, published)
     write_atomically(path / CURRENT, published.to_json().encode())
+
+
+def publish_anew(path: Path, published: Published) -> None:
+    """Say something else of the version that is published, whose entries stay as they are."""
+    write_atomically(path / CURRENT, published.to_json().encode())
+    keep_base(path, published)
 
 
 def keep_version(path: Path, published: Published) -> None:
@@ -220,16 +240,34 @@ def keep_version(path: Path, published: Published) -> None:
 
 
 def keep_base(path: Path, published: Published) -> None:
-    """Keep what was published by a Braggle that kept no versions; its readers hold the document
-    of any other, which stays the same file.
+    """Keep what is published now as it is now.
+
+    Its document may be missing (an early Braggle kept none), damaged, or of a time before files
+    were noted that gave nothing. Readers hold locks on it, so that it stays the same file;
+    whoever asks for this version meanwhile reads `CURRENT`.
     """
-    if not version_file(path, published.version).exists():
+    file, text = version_file(path, published.version), published.to_json()
+    if not file.exists():
         keep_version(path, published)
+    elif file.read_bytes() != text.encode():
+        file.write_text(text, encoding="utf-8")
 
 
 def version_file(path: Path, number: int) -> Path:
     """Where the document of a version is kept."""
     return path / VERSIONS / f"{number:06d}.json"
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Files that somebody was writing when he was cut off, or still is."""
+    folders = {path: f".{CURRENT}", path / VERSIONS: ".", path / CACHE: "."}
+    return [file for one, start in folders.items() for file in one.glob(f"{start}*.tmp")]
+
+
+def sha256_of(file: Path) -> str:
+    """Of a file's content."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def size_of(path: Path) -> int:
@@ -264,12 +302,13 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
 
 @contextmanager
 def one_writer(path: Path) -> Iterator[None]:
-    """Hold the library folder's write lock.
+    """Hold the library folder's write lock, and say what the system refuses as one clear line.
 
     The lock itself belongs to the operating system and ends with its process, however that ends.
 
     Raises:
-        LibraryError: another process writes; the message names it.
+        LibraryError: another process writes, and the message names it; or the disk is full, or
+            the folder cannot be written to.
     """
     lock = FileLock(path / LOCK, timeout=0, fallback_to_soft=False, preserve_lock_file=True)
     try:
@@ -285,6 +324,8 @@ def one_writer(path: Path) -> Iterator[None]:
         with suppress(OSError):
             (path / WRITER).write_text(f"process {os.getpid()} on {socket.gethostname()}")
         yield
+    except OSError as error:
+        raise LibraryError(f"{path}: cannot be changed ({error}); {NOTHING_LOST}") from error
     finally:
         lock.release()
 
@@ -292,9 +333,19 @@ def one_writer(path: Path) -> Iterator[None]:
 def _holder(path: Path) -> str:
     try:
         return (path / WRITER).read_text() or "another process"
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return "another process"
 
 
-def _digest(body: Mapping[str, Any]) -> str:
+def _remedy(path: Path) -> str:
+    """What to do about a document that is damaged."""
+    if path.parent.name == VERSIONS:
+        return "`braggle library maintain` leaves that version out"
+    kept = sorted((path.parent / VERSIONS).glob("[0-9]*.json"))
+    copy = f"copy {kept[-1]} over it" if kept else "restore it from a copy"
+    return f"{copy}, or build the library again"
+
+
+def digest_of(body: Mapping[str, Any]) -> str:
+    """sha256 of a document, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()

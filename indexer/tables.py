@@ -5,7 +5,9 @@ Reading goes through `lance`, whose import takes a third of LanceDB's; writing g
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +22,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.errors import LibraryError
-from indexer.publishing import TABLES, TableVersion
+from indexer.publishing import NOTHING_LOST, TABLES, TableVersion, sha256_of
 
 os.environ.setdefault("LANCEDB_LOG", "error")  # else every new table warns that it is new
 
@@ -29,6 +31,10 @@ FRAGMENT_ROWS = 131_072
 """Of a data file after compaction; larger ones are left as they are."""
 WORN = 0.1
 """Part of a table's rows that may have been deleted."""
+
+VERSIONS_OF_TABLE, TAGS = "_versions", "_refs/tags"
+LAST_VERSION = 2**64 - 1
+TAG_KEYS = frozenset({"branch", "version", "createdAt", "updatedAt", "manifestSize", "metadata"})
 
 PLACE_BITS = 32
 PLACE = (1 << PLACE_BITS) - 1
@@ -72,8 +78,11 @@ class Reader:
         self._datasets: dict[str, Any] = {}
         for name, table in versions.items():
             with self.damage(name):
-                uri = str(path / TABLES / f"{name}.lance")
-                dataset = lance.dataset(uri, version=table.version)
+                folder = table_folder(path, name)
+                # Lance panics over some manifests that are damaged, and believes others.
+                if table.sha256 and sha256_of(_manifest(folder, table.version)) != table.sha256:
+                    raise OSError("its manifest is altered")
+                dataset = lance.dataset(str(folder), version=table.version)
                 rows = dataset.count_rows()
             if rows != table.rows:
                 raise LibraryError(
@@ -183,7 +192,7 @@ class Writer:
 
     def rewind(self, name: str, published: TableVersion) -> None:
         """Open a table as it was published, dropping rows that were written but not published."""
-        with _as_damage(self._path, name):
+        with _as_refusal(self._path, name):
             table = self._database.open_table(name)
             if table.version != published.version:
                 table.checkout(published.version)
@@ -192,26 +201,34 @@ class Writer:
 
     def start(self, name: str, schema: pa.Schema) -> None:
         """Begin a table anew; its earlier versions stay readable."""
-        with _as_damage(self._path, name):
+        with _as_refusal(self._path, name):
             self._tables[name] = self._database.create_table(name, schema=schema, mode="overwrite")
 
     def append(self, name: str, rows: pa.Table) -> None:
         """Add rows at the end."""
         if rows.num_rows:
-            with _as_damage(self._path, name):
+            with _as_refusal(self._path, name):
                 self._tables[name].add(rows)
 
     def delete(self, name: str, condition: str) -> None:
         """Take out the rows that meet a condition; the others keep their order."""
-        with _as_damage(self._path, name):
+        with _as_refusal(self._path, name):
             self._tables[name].delete(condition)
 
     def versions(self) -> dict[str, TableVersion]:
         """The tables as they are now."""
-        return {
-            name: TableVersion(int(table.version), int(table.count_rows()))
-            for name, table in self._tables.items()
-        }
+        found = {}
+        for name, table in self._tables.items():
+            with _as_refusal(self._path, name):
+                number = int(table.version)
+                manifest = _manifest(table_folder(self._path, name), number)
+                found[name] = TableVersion(number, int(table.count_rows()), sha256_of(manifest))
+        return found
+
+    def reader(self, names: Iterable[str] | None = None) -> Reader:
+        """Tables as they are now, all or some."""
+        versions = self.versions()
+        return Reader(self._path, {name: versions[name] for name in names or versions})
 
     def tag(self, label: str) -> None:
         """Name the present versions, which keeps clean-ups from removing them."""
@@ -220,7 +237,8 @@ class Writer:
     def tag_versions(self, label: str, versions: Mapping[str, TableVersion]) -> None:
         """Name versions of tables, in place of what the name stood for."""
         for name, table in versions.items():
-            with _as_damage(self._path, name):
+            with _as_refusal(self._path, name):
+                self._drop_damaged_tags(name)
                 tags = self._dataset(name).tags
                 known = tags.list().get(label)
                 if known is None:
@@ -230,7 +248,7 @@ class Writer:
 
     def compact(self, name: str) -> None:
         """Write a table anew as few files, without what was deleted; rows keep their order."""
-        with _as_damage(self._path, name):
+        with _as_refusal(self._path, name):
             self._dataset(name).optimize.compact_files(target_rows_per_fragment=FRAGMENT_ROWS)
             self._tables[name].checkout_latest()
 
@@ -245,7 +263,7 @@ class Writer:
             name = folder.stem
             if name in current:
                 self.rewind(name, current[name])
-            with _as_damage(self._path, name):
+            with _as_refusal(self._path, name):
                 dataset = self._dataset(name)
                 tags = dataset.tags.list()
                 for label in tags.keys() - labels:
@@ -262,19 +280,68 @@ class Writer:
     def _dataset(self, name: str) -> Any:  # noqa: ANN401 - Lance has no types
         import lance
 
-        return lance.dataset(str(self._path / TABLES / f"{name}.lance"))
+        return lance.dataset(str(table_folder(self._path, name)))
+
+    def _drop_damaged_tags(self, name: str) -> None:
+        """Remove tags that Lance cannot read, and over which it would do nothing at all; upkeep
+        tags every kept version anew before anything goes.
+        """
+        for label, version in tags_of(self._path, name).items():
+            if version is None:
+                (table_folder(self._path, name) / TAGS / f"{label}.json").unlink()
+
+
+def table_folder(path: Path, name: str) -> Path:
+    """Where a table of a library lies."""
+    return path / TABLES / f"{name}.lance"
+
+
+def tags_of(path: Path, name: str) -> dict[str, int | None]:
+    """The version that each tag of a table names; None for a tag that is damaged."""
+    found: dict[str, int | None] = {}
+    for file in (table_folder(path, name) / TAGS).glob("*.json"):
+        try:
+            tag = json.loads(file.read_bytes())
+            whole = isinstance(tag, dict) and tag.keys() >= TAG_KEYS
+            found[file.stem] = int(tag["version"]) if whole else None
+        except (OSError, ValueError, TypeError):
+            found[file.stem] = None
+    return found
+
+
+def _manifest(folder: Path, version: int) -> Path:
+    """The file that says what a version of a table is made of; older Lances named it plainly."""
+    file = folder / VERSIONS_OF_TABLE / f"{LAST_VERSION - version:020d}.manifest"
+    return file if file.exists() else file.with_name(f"{version}.manifest")
 
 
 @contextmanager
 def _as_damage(path: Path, name: str) -> Iterator[None]:
+    with _as_library_error(
+        f"{path}: table {name} cannot be used",
+        "restore the folder from a copy, or build the library again",
+    ):
+        yield
+
+
+@contextmanager
+def _as_refusal(path: Path, name: str) -> Iterator[None]:
+    with _as_library_error(f"{path}: table {name} cannot be changed", NOTHING_LOST):
+        yield
+
+
+@contextmanager
+def _as_library_error(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, RuntimeError, pa.ArrowException) as error:
-        reason = " ".join(str(error).split("\n")[0].split())[:160]
-        raise LibraryError(
-            f"{path}: table {name} cannot be used ({reason}); "
-            "restore the folder from a copy, or build the library again"
-        ) from error
+    except BaseException as error:
+        # A panic of Lance's is no Exception.
+        known = isinstance(error, OSError | ValueError | RuntimeError | pa.ArrowException)
+        if not known and type(error).__name__ != "PanicException":
+            raise
+        system = re.search(r"os error (\d+)", str(error))
+        reason = os.strerror(int(system[1])) if system else str(error).split("\n")[0]
+        raise LibraryError(f"{what} ({' '.join(reason.split())[:160]}); {remedy}") from error
 
 
 def present(ids: pa.Array | pa.ChunkedArray, wanted: Iterable[str]) -> set[str]:

@@ -116,6 +116,11 @@ class VectorIndex:
         part = self._parts[0]
         return np.where(part.live, part.rows, -1)
 
+    @property
+    def main_vectors(self) -> NDArray[np.float32]:
+        """Its vectors by position, read-only. Shape (positions, dimension)."""
+        return self._parts[0].vectors()
+
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
         """Every vector, row by row, read-only. Shape (N, dimension)."""

@@ -1,180 +1,41 @@
-"""One change to a library, from records to a published version."""
+"""One change to a library, from what was published last to what is published next."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
-from operator import length_hint
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from data.errors import LibraryError
 from indexer.channel import AnyChannel
-from indexer.checking import check_before_publishing, hash_files
-from indexer.cluster import digest_on_cluster
-from indexer.embedding import columns_of, embed
-from indexer.index_cache import drop_old_indexes
-from indexer.ingest import Chunk, Item, LineSettings, digest_all
+from indexer.entry_tables import BATCH_ROWS, NAMED, EntryTables
+from indexer.ingest import Chunk, LineSettings
 from indexer.ledger import ledger_rows
-from indexer.publishing import (
-    ChannelStamp,
-    Deed,
-    Published,
-    TemplatesState,
-    keep_base,
-    one_writer,
-    publish,
-    read_current,
-)
-from indexer.schema import (
-    ENTRIES,
-    ENTRIES_SCHEMA,
-    INTERVALS,
-    INTERVALS_SCHEMA,
-    LEDGER,
-    LEDGER_SCHEMA,
-    LINES_COLUMNS,
-    SOURCES,
-    SOURCES_SCHEMA,
-    vectors_schema,
-    vectors_table,
-)
+from indexer.publishing import ChannelStamp, Deed, Published, TemplatesState, keep_base
+from indexer.releasing import release, release_table
+from indexer.schema import LEDGER, LEDGER_SCHEMA, SOURCES, SOURCES_SCHEMA
 from indexer.tables import Reader, Writer, quoted
-from indexer.tallying import SOURCE_KEY, Change, Tally
+from indexer.tallying import SOURCE_KEY, Tally
 from indexer.templates.storage import TEMPLATES, TEMPLATES_SCHEMA, holds_templates
-from indexer.vectors import vector_rows
 
 Progress = Callable[[int, int | None, str], None]
 """Called with how many are done, of how many (None when that is not known), and the stage."""
 
-Engine = Literal["local", "ray"]
-Digested = Callable[[Iterable[Item], LineSettings], Generator[Chunk]]
-"""What turns items into chunks."""
-
-BATCH_ROWS = 2048
 BATCH_BYTES = 64 * 2**20
 PART_ENTRIES = 20_000
 PART_S = 300.0
 """After so many new entries, or seconds, what there is so far is published."""
 MUCH = 0.1
 """An addition of this part of all entries pays for new indexes."""
-NAMED = 1000
-"""Rows that are named in one condition."""
 
 
-def write(
-    path: Path,
-    items: Iterable[Item],
-    channels: Sequence[AnyChannel],
-    *,
-    fresh: bool,
-    verb: str,
-    progress: Progress | None = None,
-    workers: int | None = None,
-    engine: Engine = "local",
-    dry_run: bool = False,
-) -> Change:
-    """Add records to the library at `path`, or make its content anew, and publish the result.
-
-    Much is published in parts, except over a library that is replaced. Vectors that another
-    version of a channel made are made again from the stored lines, and so are templates that are
-    missing or of another make. When nothing changes, nothing is published.
-
-    Args:
-        path: of the library.
-        items: records, and files, of which those that the ledger knows are not read.
-        channels: that make vectors.
-        fresh: make the library anew.
-        verb: "build" or "add", for the history.
-        progress: called with done, total and stage.
-        workers: processes that work out crystals.
-        engine: what works out crystals: processes of this machine, or a Ray cluster.
-        dry_run: count what would be done, and write nothing.
-
-    Raises:
-        LibraryError: the folder cannot be written to, someone else is writing, nothing could be
-            read into a fresh library, a channel of the library is not among `channels`, or the
-            new version is not whole.
-    """
-    report = progress or silent
-    if dry_run:
-        base = None if fresh else read_current(path)
-        return _tallied(path, base, items, report, partial(digest_all, workers=workers))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LibraryError(f"{path}: no library can be made here ({error})") from None
-    with one_writer(path):
-        last = _last_published(path, fresh=fresh)
-        writing = Writing(
-            path,
-            channels,
-            None if fresh else last,
-            version=1 + (last.version if last else 0),
-            verb=verb,
-        )
-        in_parts = last is None or not fresh
-        digested = (
-            partial(digest_on_cluster, channels=writing.channels)
-            if engine == "ray"
-            else partial(digest_all, workers=workers)
-        )
-        try:
-            for chunk in _chunks(writing.tally, items, writing.settings, report, digested):
-                writing.take(chunk)
-                if in_parts and writing.is_much:
-                    writing.publish(report, finished=False)
-            writing.finish(report)
-        except OSError as error:
-            raise LibraryError(
-                f"{path}: the new version cannot be written ({error}); the one before it stays"
-            ) from None
-        report(1, 1, "checking")
-    return writing.tally.change
-
-
-def _chunks(
-    tally: Tally,
-    items: Iterable[Item],
-    settings: LineSettings,
-    report: Progress,
-    digested: Digested,
-) -> Iterator[Chunk]:
-    total = length_hint(items) or None
-    read = 0
-    report(0, total, "crystals")
-    with closing(digested(tally.unread(items), settings)) as chunks:
-        for chunk in chunks:
-            yield chunk
-            read += chunk.read
-            report(read + tally.skipped, total, "crystals")
-    if tally.skipped:
-        report(read + tally.skipped, total, "crystals")
-
-
-def _tallied(
-    path: Path,
-    base: Published | None,
-    items: Iterable[Item],
-    report: Progress,
-    digested: Digested,
-) -> Change:
-    tally = Tally(Reader(path, base.tables) if base else None)
-    settings = LineSettings(base.d_min_angstrom, base.floor) if base else LineSettings()
-    for chunk in _chunks(tally, items, settings, report, digested):
-        tally.take(chunk)
-    tally.settle()
-    return tally.change
+def silent(_done: int, _total: int | None, _stage: str) -> None:
+    """Nobody asked for progress."""
 
 
 class Writing:
@@ -182,6 +43,7 @@ class Writing:
 
     Attributes:
         tally: what is new.
+        entries: the tables that hold a row for each.
         settings: of the lines.
         version: that is published next.
     """
@@ -213,7 +75,8 @@ class Writing:
             self.stamps = base.channels
         self.base = base
         self.writer = Writer(path)
-        self.changed = base is None
+        self.entries = EntryTables(self.writer, self.channels, self.stamps)
+        self._changed = False
         self.settings = settings or LineSettings()
         self.templates = TemplatesState(0)
         self._reader = Reader(path, base.tables) if base else None
@@ -221,8 +84,7 @@ class Writing:
         self._counted: dict[str, int] = {}
         self._pending: list[Chunk] = []
         self._added = 0
-        self._unchanged = self._logged = 0
-        self._entries = 0
+        self._logged = 0
         self._since = time.monotonic()
         if base is None or self._reader is None:
             self._begin()
@@ -230,13 +92,10 @@ class Writing:
             self._continue(base, self._reader)
 
     def _begin(self) -> None:
-        self.writer.start(ENTRIES, ENTRIES_SCHEMA)
-        self.writer.start(INTERVALS, INTERVALS_SCHEMA)
+        self.entries.begin()
         self.writer.start(TEMPLATES, TEMPLATES_SCHEMA)
         self.writer.start(SOURCES, SOURCES_SCHEMA)
         self.writer.start(LEDGER, LEDGER_SCHEMA)
-        for stamp in self.stamps:
-            self.writer.start(vectors_table(stamp.id), vectors_schema(stamp.dimension))
 
     def _continue(self, base: Published, reader: Reader) -> None:
         given = {stamp.id for stamp in self.stamps}
@@ -248,8 +107,6 @@ class Writing:
                 )
         keep_base(self.path, base)
         self.settings = LineSettings(base.d_min_angstrom, base.floor)
-        self._entries = self._unchanged = base.entries
-        self.writer.rewind(ENTRIES, base.tables[ENTRIES])
         self._sources_with_files(base, reader)
         if holds_templates(reader):
             self.writer.rewind(TEMPLATES, base.tables[TEMPLATES])
@@ -257,33 +114,13 @@ class Writing:
             seen = base.templates.rows
             self.templates = replace(base.templates, rows=base.entries if seen is None else seen)
         else:
-            self.changed = True
+            self._changed = True
             self.writer.start(TEMPLATES, TEMPLATES_SCHEMA)
         if LEDGER in base.tables:
             self.writer.rewind(LEDGER, base.tables[LEDGER])
         else:
             self.writer.start(LEDGER, LEDGER_SCHEMA)
-        self._continue_rows(base, reader)
-
-    def _continue_rows(self, base: Published, reader: Reader) -> None:
-        """Tables whose rows go with those of the entries, one by one."""
-        if INTERVALS in base.tables:
-            self.writer.rewind(INTERVALS, base.tables[INTERVALS])
-        else:
-            self._make_intervals(reader)
-        for stamp in self.stamps:
-            if stamp in base.channels:
-                name = vectors_table(stamp.id)
-                self.writer.rewind(name, base.tables[name])
-        for channel in self.channels:
-            stamp = ChannelStamp.of(channel)
-            if stamp in base.channels:
-                continue
-            name = vectors_table(stamp.id)
-            self.changed, self._unchanged = True, 0
-            self.writer.start(name, vectors_schema(stamp.dimension))
-            for batch in reader.batches(ENTRIES, ["id", *columns_of(channel)], BATCH_ROWS):
-                self._embed(channel, stamp, pa.Table.from_batches([batch]))
+        self.entries.resume(base, reader)
 
     def _sources_with_files(self, base: Published, reader: Reader) -> None:
         """Older libraries do not say which file a source was read from."""
@@ -295,14 +132,10 @@ class Writing:
         columns = [*rows.columns, pa.repeat("", len(rows))]
         self.writer.append(SOURCES, pa.Table.from_arrays(columns, schema=SOURCES_SCHEMA))
 
-    def _make_intervals(self, reader: Reader) -> None:
-        """Older libraries do not keep them."""
-        from indexer.templates.collecting import interval_rows
-
-        self._unchanged = 0
-        self.writer.start(INTERVALS, INTERVALS_SCHEMA)
-        for batch in reader.batches(ENTRIES, ["id", *LINES_COLUMNS], BATCH_ROWS):
-            self.writer.append(INTERVALS, interval_rows(pa.Table.from_batches([batch])))
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to publish that readers would see."""
+        return self._changed or self.entries.changed
 
     @property
     def is_much(self) -> bool:
@@ -324,9 +157,10 @@ class Writing:
         """Write the rest, extend the templates, and publish; when nothing changed, nothing is."""
         self._flush()
         self._settle()
-        if not (self.changed or self.tally.outcomes or self._open_part):
+        if self.base and not (self.changed or self._open_part):
+            self._note(self.base)
             return
-        if not self._entries:
+        if not self.entries.count:
             problems = self.tally.change.problems
             raise LibraryError(
                 f"{self.path}: no crystal could be read, so no library was made; "
@@ -338,6 +172,19 @@ class Writing:
             )
         self.extend_templates(report)
         self.publish(report, finished=True)
+
+    def _note(self, base: Published) -> None:
+        """Note what became of files where no entry or source came of it: in the version that is
+        published, which holds what it held, so that nobody needs to read it again.
+        """
+        if self.tally.outcomes:
+            self._log_files(base.version)
+            self.base = release_table(self.path, self.writer, LEDGER, base)
+
+    def _log_files(self, version: int) -> None:
+        channels = [f"{one.id} {one.version}" for one in self.stamps]
+        self.writer.append(LEDGER, ledger_rows(self.tally.outcomes, version, channels))
+        self.tally.outcomes.clear()
 
     @property
     def _open_part(self) -> bool:
@@ -364,22 +211,18 @@ class Writing:
         """
         self._flush()
         self._settle()
-        if not self._entries:
+        if not self.entries.count:
             return
         report(0, 1, "checking")
-        rows = ledger_rows(
-            self.tally.outcomes, self.version, [f"{one.id} {one.version}" for one in self.stamps]
-        )
-        self.writer.append(LEDGER, rows)
-        self.tally.outcomes.clear()
+        self._log_files(self.version)
         if counts is None:
             total = self.tally.change.counts
             counts = {name: n - self._counted.get(name, 0) for name, n in total.items()}
             self._counted = total
         deed = Deed.of(self.verb, {name: n for name, n in counts.items() if n}, finished=finished)
         before = self.base
-        seen = None if self.templates.rows == self._entries else self.templates.rows
-        self.base = publish_written(
+        seen = None if self.templates.rows == self.entries.count else self.templates.rows
+        self.base = release(
             self.path,
             self.writer,
             self.version,
@@ -388,54 +231,40 @@ class Writing:
             deed,
             replace(self.templates, rows=seen),
             before=before,
-            unchanged=self._unchanged,
+            unchanged=self.entries.unchanged,
             logged=self._logged,
-            anew=anew or (finished and self.tally.change.added > MUCH * self._entries),
+            anew=anew or (finished and self.tally.change.added > MUCH * self.entries.count),
         )
         self._logged = self.base.tables[TEMPLATES].rows
         if not finished:
             self.tally.go_on_from(Reader(self.path, self.base.tables))
         self.version += 1
-        self.changed, self._added = False, 0
-        self._unchanged = self._entries
+        self.entries.were_published()
+        self._changed, self._added = False, 0
         self._since = time.monotonic()
 
     def take_out(self, ids: set[str]) -> None:
         """Take entries out of every table."""
-        present = self._present_ids()
-        gone = pc.is_in(present, value_set=pa.array(ids, pa.string()))
+        gone = self.entries.take_out(ids)
         seen = self.templates.rows or 0
         gone_seen = pc.sum(gone[:seen]).as_py() or 0
         self.templates = replace(
             self.templates, rows=seen - gone_seen, stale=self.templates.stale + gone_seen
         )
-        self._entries -= pc.sum(gone).as_py() or 0
-        self._unchanged = 0
-        self.changed = True
-        named = sorted(ids)
-        for start in range(0, len(named), NAMED):
-            condition = f"id IN ({quoted(named[start : start + NAMED])})"
-            for name in (
-                ENTRIES,
-                SOURCES,
-                INTERVALS,
-                *(vectors_table(one.id) for one in self.stamps),
-            ):
-                self.writer.delete(name, condition)
 
     def compact(self, name: str) -> None:
         """Write a table anew, without what was deleted of it."""
         self.writer.compact(name)
-        self.changed, self._unchanged = True, 0
+        self._changed, self.entries.unchanged = True, 0
 
     def extend_templates(self, report: Progress, *, anew: bool = False) -> None:
         """Make the templates go with all entries, or collect them anew."""
         seen = 0 if anew else self.templates.rows
-        if seen == self._entries:
+        if seen == self.entries.count:
             return
         from indexer.templates.collecting import collected, extended
 
-        reader = Reader(self.path, self.writer.versions())
+        reader = self.writer.reader()
 
         def advance(done: int, total: int) -> None:
             report(done, total, "templates")
@@ -449,8 +278,8 @@ class Writing:
                 self.writer.start(TEMPLATES, TEMPLATES_SCHEMA)
                 self._logged = 0
         self.writer.append(TEMPLATES, rows)
-        self.templates = TemplatesState(self._entries, stale)
-        self.changed = True
+        self.templates = TemplatesState(self.entries.count, stale)
+        self._changed = True
 
     def _settle(self) -> None:
         """Drop what changed files give no more."""
@@ -467,13 +296,9 @@ class Writing:
                 for key in named[start : start + NAMED]
             )
             self.writer.delete(SOURCES, " OR ".join(conditions))
-            self.changed = True
+            self._changed = True
         if without:
             self.take_out(without)
-
-    def _present_ids(self) -> pa.Array:
-        versions = {ENTRIES: self.writer.versions()[ENTRIES]}
-        return Reader(self.path, versions).table(ENTRIES, ["id"])["id"].combine_chunks()
 
     def _flush(self) -> None:
         if not self._pending:
@@ -487,109 +312,7 @@ class Writing:
         self._pending.clear()
         if sources.num_rows == 0:
             return
-        self.changed = True
+        self._changed = True
         self.writer.append(SOURCES, sources)
         if entries.num_rows:
-            self.append_entries(entries, vectors=vectors)
-
-    def append_entries(
-        self,
-        entries: pa.Table,
-        *,
-        vectors: Mapping[str, NDArray[np.floating]] | None = None,
-        without: AbstractSet[str] = frozenset(),
-    ) -> None:
-        """Write entries and what is made of them.
-
-        Args:
-            entries: rows of the table.
-            vectors: that are made already, by channel.
-            without: channels whose vectors come otherwise.
-        """
-        from indexer.templates.collecting import interval_rows
-
-        self.changed = True
-        self._entries += entries.num_rows
-        self.writer.append(ENTRIES, entries)
-        self.writer.append(INTERVALS, interval_rows(entries))
-        for channel, stamp in zip(self.channels, self.stamps, strict=True):
-            if vectors and stamp.id in vectors:
-                self._append_vectors(stamp, entries, vectors[stamp.id])
-            elif stamp.id not in without:
-                self._embed(channel, stamp, entries)
-
-    def _embed(self, channel: AnyChannel, stamp: ChannelStamp, entries: pa.Table) -> None:
-        self._append_vectors(stamp, entries, embed(channel, entries))
-
-    def _append_vectors(
-        self, stamp: ChannelStamp, entries: pa.Table, vectors: NDArray[np.floating]
-    ) -> None:
-        ids = entries["id"].combine_chunks()
-        self.writer.append(vectors_table(stamp.id), vector_rows(stamp, ids, vectors))
-
-
-def publish_written(
-    path: Path,
-    writer: Writer,
-    version: int,
-    stamps: tuple[ChannelStamp, ...],
-    settings: LineSettings,
-    deed: Deed,
-    templates: TemplatesState,
-    *,
-    before: Published | None,
-    unchanged: int,
-    logged: int,
-    anew: bool,
-) -> Published:
-    """Check what was written, and make it what readers see.
-
-    Args:
-        path: of the library.
-        writer: what wrote its tables.
-        version: the new one.
-        stamps: of the channels whose vectors it has.
-        settings: of its lines.
-        deed: what led to it.
-        templates: how far they go.
-        before: what was published before and whose files may be part of it.
-        unchanged: see `check_before_publishing`.
-        logged: see there.
-        anew: see there.
-
-    Raises:
-        LibraryError: it is not whole; nothing was published.
-    """
-    tables = writer.versions()
-    published = Published(
-        version=version,
-        published_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        tables=tables,
-        files=hash_files(path, Reader(path, tables), before),
-        channels=stamps,
-        d_min_angstrom=settings.d_min_angstrom,
-        floor=settings.floor,
-        deed=deed,
-        templates=templates,
-    )
-    recall = check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
-    published = replace(published, recall=recall)
-    # Tagged first: from the moment it is published no clean-up may take it away.
-    writer.tag(f"v{version}")
-    publish(path, published)
-    drop_old_indexes(path, stamps)
-    return published
-
-
-def silent(_done: int, _total: int | None, _stage: str) -> None:
-    """Nobody asked for progress."""
-
-
-def _last_published(path: Path, *, fresh: bool) -> Published | None:
-    """The published version; None when there is none, or when a damaged one is replaced."""
-    try:
-        return read_current(path)
-    except LibraryError:
-        if fresh:
-            return None
-        raise
+            self.entries.append(entries, vectors)

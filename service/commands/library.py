@@ -173,10 +173,11 @@ def verify(*, library: LibraryName = None, json: Json = False) -> None:
         rows = {check.name: f"{marks[check.ok]}{check.detail}" for check in report.checks}
         show(key_values(rows))
     if not report.ok:
-        complain(
-            f"{report.path}: version {report.version} is damaged; build it anew with "
-            "`braggle library build SOURCE... --replace`"
-        )
+        anew = "build it anew with `braggle library build SOURCE... --replace`"
+        for check in report.checks:
+            if not check.ok:
+                remedy = check.remedy or anew
+                complain(f"{report.path}: version {report.version}, {check.name}: {remedy}")
         raise typer.Exit(1)
 
 

@@ -21,13 +21,13 @@ STEPS = [
     ("indexer.tables.Writer.append", 1),
     ("indexer.tables.Writer.append", 2),
     ("indexer.tables.Writer.append", 3),
-    ("indexer.writing.hash_files", 1),
-    ("indexer.writing.check_before_publishing", 1),
+    ("indexer.releasing.hash_files", 1),
+    ("indexer.releasing.check_before_publishing", 1),
     ("indexer.tables.Writer.tag", 1),
-    ("indexer.writing.publish", 1),
+    ("indexer.releasing.publish", 1),
     ("pathlib.Path.replace", 1),
     ("pathlib.Path.replace", 2),
-    ("indexer.writing.drop_old_indexes", 1),
+    ("indexer.releasing.drop_old_indexes", 1),
 ]
 
 
@@ -35,8 +35,13 @@ class Crash(BaseException):
     """Nothing catches this, as nothing catches the loss of power."""
 
 
-def crash_at(monkeypatch: pytest.MonkeyPatch, step: str, count: int) -> None:
-    """Crash as a step begins, at its so-many-th time."""
+def crash_at(
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    count: int,
+    error: BaseException | type[BaseException] = Crash,
+) -> None:
+    """Crash, or fail with an error, as a step begins, at its so-many-th time."""
     owner, _, name = step.rpartition(".")
     module, _, last = owner.rpartition(".")
     target: Any = sys.modules.get(owner) or getattr(sys.modules[module], last)
@@ -47,7 +52,7 @@ def crash_at(monkeypatch: pytest.MonkeyPatch, step: str, count: int) -> None:
         nonlocal calls
         calls += 1
         if calls == count:
-            raise Crash
+            raise error
         return original(*args, **options)
 
     monkeypatch.setattr(target, name, crashing)
@@ -92,7 +97,7 @@ class WideChannel(ToyChannel):
 def test_a_crash_in_a_replacing_build(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = [WideChannel("2")]
     with monkeypatch.context() as patch:
-        crash_at(patch, "indexer.writing.publish", 1)
+        crash_at(patch, "indexer.releasing.publish", 1)
         with pytest.raises(Crash):
             Library.build(records(5), copy, channels=wide, replace=True)
     left = Library.open(copy)

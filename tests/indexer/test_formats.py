@@ -17,7 +17,7 @@ import pytest
 from data.errors import LibraryError
 from indexer import Library
 from indexer.checking import hash_files
-from indexer.publishing import Published, _digest, one_writer, read_current
+from indexer.publishing import FORMAT, Published, digest_of, one_writer, read_current
 from indexer.schema import INTERVALS, LEDGER, SOURCES, SOURCES_SCHEMA
 from indexer.tables import Reader, Writer
 from tests.indexer.toy import ToyChannel, records
@@ -35,9 +35,10 @@ def as_format_1(path: Path) -> None:
     tables = {**published.tables, **writer.versions()}
     tables = {name: one for name, one in tables.items() if name not in (INTERVALS, LEDGER)}
     files = hash_files(path, Reader(path, tables), None)
+    writer.tag_versions("v1", tables)
     body = {"format": 1, **asdict(replace(published, tables=tables, files=files))}
     del body["deed"], body["templates"]
-    (path / "CURRENT").write_text(json.dumps({**body, "sha256": _digest(body)}))
+    (path / "CURRENT").write_text(json.dumps({**body, "sha256": digest_of(body)}))
     for name in (INTERVALS, LEDGER):
         shutil.rmtree(path / "tables" / f"{name}.lance")
     shutil.rmtree(path / "versions")
@@ -75,7 +76,7 @@ class TestOlderLibraries:
         library = Library.open(old)
         change(library)
         after = Library.open(old)
-        assert json.loads((old / "CURRENT").read_text())["format"] == 2
+        assert json.loads((old / "CURRENT").read_text())["format"] == FORMAT
         assert {INTERVALS, LEDGER} < set(read_current(old).tables)
         assert after.verify().ok
         assert library.verify().ok

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -218,14 +219,20 @@ def test_a_missing_table_is_one_clear_line(copy: Path) -> None:
 def test_truncated_tables_are_one_clear_line(copy: Path) -> None:
     for file in files(copy):
         file.write_bytes(file.read_bytes()[:-100])
-    library = Library.open(copy)
-    for use in (lambda: library.ids, lambda: library.lines, lambda: library.entry(0)):
+    uses: list[Callable[[Library], object]] = [
+        lambda library: library.ids,
+        lambda library: library.lines,
+        lambda library: library.entry(0),
+    ]
+    for use in uses:
         with pytest.raises(LibraryError, match="table entries cannot be used") as caught:
-            use()
+            use(Library.open(copy))
         assert "\n" not in str(caught.value)
-    assert not library.verify().ok
+    assert not Library.open(copy).verify().ok
     fresh = Library.build(records(4), copy, channels=CHANNELS, replace=True)
-    assert fresh.verify().ok
+    bad = [check for check in fresh.verify().checks if not check.ok]
+    assert [check.name for check in bad] == ["kept versions"]
+    assert "--keep-last 1 --keep-days 0" in bad[0].remedy
 
 
 def test_a_damaged_pointer_is_replaced_by_a_new_build(copy: Path) -> None:
@@ -253,6 +260,7 @@ def test_verify_names_what_it_asked(library: Library) -> None:
     assert (report.version, report.entries) == (1, 33)
     assert [check.name for check in report.checks] == [
         "data files",
+        "kept versions",
         "unique entries",
         "sources",
         "intervals",
@@ -267,7 +275,7 @@ def test_verify_names_what_it_asked(library: Library) -> None:
 def test_a_version_that_is_not_whole_is_not_published(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.writing.Writing._embed", lambda *_: None)
+    monkeypatch.setattr("indexer.entry_tables.EntryTables._embed", lambda *_: None)
     with pytest.raises(LibraryError, match=r"version 2 was not published, vectors of toy: 33 rows"):
         Library.open(copy).add(records(40), channels=CHANNELS)
     monkeypatch.undo()

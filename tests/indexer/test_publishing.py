@@ -72,7 +72,7 @@ def test_any_other_text_is_one_clear_line(text: str) -> None:
 
 def test_a_newer_format_asks_for_an_upgrade() -> None:
     text = PUBLISHED.to_json().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
-    with pytest.raises(LibraryError, match=r"format 3, this Braggle reads up to 2; upgrade"):
+    with pytest.raises(LibraryError, match=r"format 4, this Braggle reads up to 3; upgrade"):
         Published.from_json(text, Path("here/CURRENT"))
 
 

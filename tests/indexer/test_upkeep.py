@@ -170,6 +170,45 @@ class TestLedger:
         assert id_of(100) not in mended.ids
         assert mended.ledger(failed=True) == []
 
+    def test_what_gave_nothing_makes_no_version(self, copy: Path) -> None:
+        reader = Library.open(copy)
+        bad = [Offered.upload(b"no CIF", "1.cif"), Offered.upload(b"none", "2.cif")]
+        for number, one in enumerate(bad):
+            noted = Library.open(copy).add([one], channels=CHANNELS)
+            assert noted.version == reader.version
+            assert len(noted.ledger(failed=True)) == number + 1
+            assert noted.verify().ok
+        assert len(noted.history()) == 1
+        assert reader.ledger() == []
+        assert reader.verify().ok
+        # It is kept from clean-ups, and with the version when another one comes.
+        more = noted.add([offered("/a/1.cif", 100)], channels=CHANNELS)
+        more.maintain(channels=CHANNELS, keep_last=2, keep_days=0)
+        assert len(more.ledger(failed=True)) == 2
+        assert len(Library.open(copy, version=1).ledger()) == 2
+        assert len(more.rollback(1).ledger()) == 2
+        assert reader.verify().ok
+
+    def test_a_crash_while_that_is_noted_loses_nothing(
+        self, copy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bad = Offered.upload(b"no CIF", "1.cif")
+        for step in (
+            "indexer.tables.Writer.tag_versions",
+            "indexer.releasing.publish_anew",
+            "indexer.publishing.keep_base",
+        ):
+            with monkeypatch.context() as patch:
+                crash_at(patch, step, 1)
+                with pytest.raises(Crash):
+                    Library.open(copy).add([bad], channels=CHANNELS)
+            left = Library.open(copy)
+            assert (left.version, len(left)) == (1, 33)
+            assert left.verify().ok
+        noted = left.add([bad], channels=CHANNELS)
+        assert len(noted.ledger()) == 1
+        assert noted.verify().ok
+
     def test_an_entry_that_was_removed_comes_again_with_its_file(self, copy: Path) -> None:
         files = [offered("/a/1.cif", 100)]
         library = Library.open(copy).add(files, channels=CHANNELS).remove([id_of(100)])
@@ -213,7 +252,7 @@ class TestParts:
         path = tmp_path / "library"
         files = [offered(f"/f/{number}.cif", number) for number in range(110)]
         with monkeypatch.context() as patch:
-            crash_at(patch, "indexer.writing.publish", 2)
+            crash_at(patch, "indexer.releasing.publish", 2)
             with pytest.raises(Crash):
                 Library.build(files, path, channels=CHANNELS)
         part = Library.open(path)
@@ -238,6 +277,23 @@ class TestParts:
     def test_a_library_that_is_replaced_is_seen_as_it_was_until_the_end(self, copy: Path) -> None:
         Library.build(records(90), copy, channels=CHANNELS, replace=True)
         assert [one.entries for one in Library.open(copy).history()] == [33, 90]
+
+    def test_replacing_that_was_cut_off_begins_anew(
+        self, copy: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        files = [offered(f"/f/{number}.cif", number) for number in range(100, 190)]
+        with monkeypatch.context() as patch:
+            crash_at(patch, "indexer.entry_tables.EntryTables.append", 1)
+            with pytest.raises(Crash):
+                Library.build(files, copy, channels=CHANNELS, replace=True)
+        left = Library.open(copy)
+        assert (left.version, len(left)) == (1, 33)
+        with pytest.raises(LibraryError, match="there is a library already"):
+            Library.build(files, copy, channels=CHANNELS)
+        anew = Library.build(files, copy, channels=CHANNELS, replace=True)
+        assert anew.change is not None
+        assert (anew.version, len(anew), anew.change.skipped) == (2, 90, 0)
+        assert anew.verify().ok
 
 
 class TestHistory:
@@ -317,7 +373,7 @@ class TestMaintain:
         assert size_of(copy / "tables") < live + 100_000
 
     def test_leftovers_of_crashes_go(self, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        for step in ("indexer.writing.publish", "indexer.writing.check_before_publishing"):
+        for step in ("indexer.releasing.publish", "indexer.releasing.check_before_publishing"):
             with monkeypatch.context() as patch:
                 crash_at(patch, step, 1)
                 with pytest.raises(Crash):
@@ -335,7 +391,7 @@ class TestMaintain:
         [
             ("indexer.tables.Writer.compact", 2),
             ("indexer.maintaining.save_index", 1),
-            ("indexer.writing.publish", 1),
+            ("indexer.releasing.publish", 1),
             ("indexer.maintaining.forget", 1),
             ("indexer.maintaining.forget", 2),
             ("indexer.tables.Writer.clean", 1),

@@ -223,8 +223,8 @@ STEPS = [
     # Sources, entries, their intervals and vectors were appended before.
     ("indexer.tables.Writer.append", 5),
     ("indexer.templates.collecting.extended", 1),
-    ("indexer.writing.hash_files", 1),
-    ("indexer.writing.publish", 1),
+    ("indexer.releasing.hash_files", 1),
+    ("indexer.releasing.publish", 1),
     ("pathlib.Path.replace", 2),
 ]
 
@@ -257,7 +257,7 @@ def test_a_crash_while_they_are_made_for_the_first_time(
 ) -> None:
     expected = said(Library.open(copied))
     forget_templates(copied)
-    for step in ("indexer.tables.Writer.append", "indexer.writing.publish"):
+    for step in ("indexer.tables.Writer.append", "indexer.releasing.publish"):
         with monkeypatch.context() as patch:
             crash_at(patch, step, 1)
             with pytest.raises(Crash):
@@ -276,6 +276,7 @@ def with_log(path: Path, rows: pa.Table) -> Library:
     writer.append(TEMPLATES, rows)
     tables = {**published.tables, **writer.versions()}
     files = hash_files(path, Reader(path, tables), published)
+    writer.tag(f"v{published.version}")
     publish(path, replace(published, tables=tables, files=files))
     return Library.open(path)
 
