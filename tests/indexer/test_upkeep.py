@@ -15,6 +15,8 @@ from data.cif import write_cif
 from data.errors import LibraryError, QueryError
 from data.offered import Offered
 from indexer import Library
+from indexer.history import history
+from indexer.maintaining import maintain
 from indexer.publishing import read_current, size_of
 from tests.indexer.test_crashes import Crash, crash_at
 from tests.indexer.toy import SMALL, ToyChannel, records, scaled
@@ -354,6 +356,16 @@ class TestMaintain:
         live = sum((copy / file).stat().st_size for file in read_current(copy).files)
         # Beside the data there are Lance's own notes, which do not grow with it.
         assert size_of(copy / "tables") < live + 100_000
+
+    @pytest.mark.parametrize("keep_last, left", [(1, [4]), (3, [2, 3, 4]), (4, [1, 2, 3, 4])])
+    def test_so_many_versions_are_kept(self, copy: Path, keep_last: int, left: list[int]) -> None:
+        for count in (34, 35, 36):
+            Library.open(copy).add(records(count), channels=CHANNELS)
+        maintain(copy, CHANNELS, keep_last=keep_last, keep_days=0)
+        assert [one.version for one in history(copy)] == left
+        # Fewer than are to be kept all stay.
+        maintain(copy, CHANNELS, keep_last=len(left) + 1, keep_days=0)
+        assert [one.version for one in history(copy)] == left
 
     def test_leftovers_of_crashes_go(self, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for step in ("indexer.releasing.publish", "indexer.releasing.check_before_publishing"):
