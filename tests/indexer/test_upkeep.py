@@ -381,6 +381,23 @@ class TestMaintain:
         assert library.verify().ok
         assert len(library.add(records(40), channels=CHANNELS)) == 40
 
+    def test_what_a_killed_writer_leaves_half_written_goes(self, copy: Path) -> None:
+        left = [
+            copy / ".CURRENT.17.tmp",
+            copy / "versions" / ".000002.json.17.tmp",
+            copy / "cache" / ".toy-2.faiss.17.tmp",
+            copy / "cache" / "toy-2.faiss",
+            copy / "cache" / "toy-2.rows",
+        ]
+        for file in left:
+            file.write_bytes(b"half")
+        assert Library.open(copy).verify().ok
+        maintain(copy, CHANNELS)
+        assert not any(file.exists() for file in left)
+        library = Library.open(copy)
+        assert library.verify().ok
+        assert library.warnings == ()
+
     @pytest.mark.parametrize(
         "step, count",
         [
