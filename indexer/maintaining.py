@@ -171,7 +171,7 @@ def _old_versions(path: Path, keep_last: int, keep_days: float) -> tuple[int, ..
     """Versions that are neither among the last ones nor young, and documents of none."""
     kept = history(path)
     young = (datetime.now(UTC) - timedelta(days=keep_days)).isoformat(timespec="seconds")
-    last = {one.version for one in kept[len(kept) - max(1, keep_last) :]}
+    last = {one.version for one in kept[-max(1, keep_last) :]}
     stay = last | {one.version for one in kept if one.published_at > young}
     return tuple(one for one in kept_numbers(path) if one not in stay)
 

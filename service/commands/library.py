@@ -174,10 +174,9 @@ def verify(*, library: LibraryName = None, json: Json = False) -> None:
         show(key_values(rows))
     if not report.ok:
         anew = "build it anew with `braggle library build SOURCE... --replace`"
-        for check in report.checks:
-            if not check.ok:
-                remedy = check.remedy or anew
-                complain(f"{report.path}: version {report.version}, {check.name}: {remedy}")
+        remedies = {check.remedy or anew for check in report.checks if not check.ok}
+        remedy = anew if anew in remedies else "; ".join(sorted(remedies))
+        complain(f"{report.path}: version {report.version} is damaged; {remedy}")
         raise typer.Exit(1)
 
 

@@ -88,6 +88,11 @@ def test_a_crash_in_the_first_build(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert library.verify().ok
 
 
+def test_a_first_build_that_was_killed_is_begun_again(tmp_path: Path) -> None:
+    (tmp_path / ".CURRENT.17.tmp").write_bytes(b"half")
+    assert Library.build(records(5), tmp_path, channels=CHANNELS).verify().ok
+
+
 class WideChannel(ToyChannel):
     """Vectors that do not even have the columns of the stored ones."""
 

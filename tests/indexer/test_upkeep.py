@@ -16,6 +16,8 @@ from data.errors import LibraryError, QueryError
 from data.offered import Offered
 from data.sources import open_source
 from indexer import Library
+from indexer.history import history
+from indexer.maintaining import maintain
 from indexer.publishing import read_current, size_of
 from tests.indexer.test_crashes import Crash, crash_at
 from tests.indexer.toy import SMALL, ToyChannel, records, scaled
@@ -372,6 +374,16 @@ class TestMaintain:
         # Beside the data there are Lance's own notes, which do not grow with it.
         assert size_of(copy / "tables") < live + 100_000
 
+    @pytest.mark.parametrize("keep_last, left", [(1, [4]), (3, [2, 3, 4]), (4, [1, 2, 3, 4])])
+    def test_so_many_versions_are_kept(self, copy: Path, keep_last: int, left: list[int]) -> None:
+        for count in (34, 35, 36):
+            Library.open(copy).add(records(count), channels=CHANNELS)
+        maintain(copy, CHANNELS, keep_last=keep_last, keep_days=0)
+        assert [one.version for one in history(copy)] == left
+        # Fewer than are to be kept all stay.
+        maintain(copy, CHANNELS, keep_last=len(left) + 1, keep_days=0)
+        assert [one.version for one in history(copy)] == left
+
     def test_leftovers_of_crashes_go(self, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for step in ("indexer.releasing.publish", "indexer.releasing.check_before_publishing"):
             with monkeypatch.context() as patch:
@@ -385,6 +397,23 @@ class TestMaintain:
         assert len(library) == 33
         assert library.verify().ok
         assert len(library.add(records(40), channels=CHANNELS)) == 40
+
+    def test_what_a_killed_writer_leaves_half_written_goes(self, copy: Path) -> None:
+        left = [
+            copy / ".CURRENT.17.tmp",
+            copy / "versions" / ".000002.json.17.tmp",
+            copy / "cache" / ".toy-2.faiss.17.tmp",
+            copy / "cache" / "toy-2.faiss",
+            copy / "cache" / "toy-2.rows",
+        ]
+        for file in left:
+            file.write_bytes(b"half")
+        assert Library.open(copy).verify().ok
+        maintain(copy, CHANNELS)
+        assert not any(file.exists() for file in left)
+        library = Library.open(copy)
+        assert library.verify().ok
+        assert library.warnings == ()
 
     @pytest.mark.parametrize(
         "step, count",
