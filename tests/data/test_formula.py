@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pymatgen.core.composition import Composition
 from pymatgen.core.periodic_table import Element
@@ -46,9 +46,12 @@ def test_reduced_formulas(composition: dict[str, float], formula: str) -> None:
 REACTIVE = sorted(set(SYMBOLS) - {"He", "Ne", "Ar"})
 
 
+@example({"Rb": 1, "O": 1})
 @given(st.dictionaries(st.sampled_from(REACTIVE), st.integers(1, 40), min_size=2, max_size=5))
 def test_whole_amounts_reduce_as_pymatgen_has_them(composition: dict[str, int]) -> None:
-    expected = Composition(composition).get_integer_formula_and_factor()[1]
+    formula, expected = Composition(composition).get_integer_formula_and_factor()
+    # pymatgen writes peroxides of alkali metals as molecules: Rb2O2.
+    assume(formula not in Composition.special_formulas.values())
     parsed = parse_formula(reduced_formula(composition))
     assert parsed == pytest.approx({s: n / expected for s, n in composition.items()})
 

@@ -78,6 +78,7 @@ def check(value: Any, hint: Any, where: str = "") -> None:
     if is_typeddict(hint):
         hints = get_type_hints(hint, include_extras=True)
         optional = {name for name, one in hints.items() if get_origin(one) is NotRequired}
+        assert isinstance(value, dict), where
         assert set(hints) - optional <= set(value) <= set(hints), where
         for name, one in value.items():
             check(one, get_type_hints(hint)[name], f"{where}.{name}")
