@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint format typecheck bench docs load broken-cifs chaos image-check
+.PHONY: demo test lint format typecheck bench docs load broken-cifs chaos million image-check
 
 demo: $(STAMP)
 	$(BIN)/braggle demo
@@ -42,6 +42,12 @@ ROUNDS ?= 200
 SEED ?= 1
 chaos: $(STAMP)
 	$(BIN)/python -m benchmarks.chaos --rounds $(ROUNDS) --seed $(SEED)
+
+# Hours: a library of ENTRIES made-up crystals, built, added to, maintained and searched; writes
+# benchmarks/million.json. Cut off, it goes on when it is asked for again.
+ENTRIES ?= 1000000
+million: $(STAMP)
+	$(BIN)/python -m benchmarks.million --entries $(ENTRIES)
 
 # What the image does, in a new environment: installs, and looks whether all is there. It fetches
 # everything anew, so it is no part of `.ci/run`.

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gemmi
 import numpy as np
@@ -19,6 +20,9 @@ from data.cif_writing import write_cif
 from data.crystal import Crystal
 from data.errors import CrystalError
 from data.record import Problem, Record, Source, one_line
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 __all__ = ["read_cif", "read_cif_text", "write_cif"]
 
@@ -55,11 +59,26 @@ def content_of(path: Path) -> bytes | Problem:
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for, a device never end
             return Problem(path.name, 0, "cannot be read: it is no file; give a CIF")
         if status.st_size > MAX_CIF_BYTES:
-            limit = f"{MAX_CIF_BYTES // 2**20} MiB"
-            return Problem(path.name, 0, f"larger than {limit}; split it into files")
+            return _too_large(path.name)
         return path.read_bytes()
     except OSError as error:
         return Problem(str(path), 0, f"cannot be read: {error.strerror}; check the path")
+
+
+def content_of_object(store: FileSystem, uri: str) -> bytes | Problem:
+    """The same of an object in a store, by its URI."""
+    try:
+        with store.open_input_stream(uri.split("://", 1)[1]) as stream:
+            content: bytes = stream.read(MAX_CIF_BYTES + 1)
+    except OSError as error:
+        reason = one_line(str(error), MAX_TEXT)
+        return Problem(uri, 0, f"cannot be read ({reason}); check rights and address")
+    return _too_large(uri) if len(content) > MAX_CIF_BYTES else content
+
+
+def _too_large(name: str) -> Problem:
+    limit = f"{MAX_CIF_BYTES // 2**20} MiB"
+    return Problem(name, 0, f"larger than {limit}; split it into files")
 
 
 def read_cif_text(text: str, name: str) -> Iterator[Record | Problem]:

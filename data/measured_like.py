@@ -37,6 +37,7 @@ class Diffractometer:
         displacement_b_range_angstrom2: added to B of all atoms.
         counts_range: of the highest point, drawn evenly in its logarithm.
         background_range: of the background over the highest point, in the same way.
+        hump: greatest height of an amorphous hump over that background.
         impurity: largest share of the intensity that another crystal may take.
         impurity_chance: of there being one at all.
         start_range_deg, end_range_deg: of the scan.
@@ -52,6 +53,7 @@ class Diffractometer:
     displacement_b_range_angstrom2: tuple[float, float] = (-0.3, 1.2)
     counts_range: tuple[float, float] = (100.0, 5000.0)
     background_range: tuple[float, float] = (0.005, 0.3)
+    hump: float = 1.5
     impurity: float = 0.15
     impurity_chance: float = 0.5
     start_range_deg: tuple[float, float] = (3.0, 15.0)
@@ -187,7 +189,7 @@ def _sample(
 
 def _counts(profile: _FLOAT, axis: _FLOAT, rng: np.random.Generator, how: Diffractometer) -> _FLOAT:
     """Counts of a profile of height one over a background. Shape (n,)."""
-    background = _log_uniform(rng, how.background_range) * _background(axis, rng)
+    background = _log_uniform(rng, how.background_range) * _background(axis, rng, how.hump)
     expected = _log_uniform(rng, how.counts_range) * (profile + background)
     return np.asarray(rng.poisson(expected), dtype=np.float64)
 
@@ -208,12 +210,12 @@ def _strained(
     return Lines((vectors**2).sum(axis=1), lines.strength, lines.hkl)
 
 
-def _background(axis: _FLOAT, rng: np.random.Generator) -> _FLOAT:
+def _background(axis: _FLOAT, rng: np.random.Generator, highest_hump: float) -> _FLOAT:
     """Air scatter that falls off, a slope, and an amorphous hump; of order one. Shape (n,)."""
     x = (axis - axis[0]) / (axis[-1] - axis[0])
     air = rng.uniform(0, 2) * np.exp(-x / rng.uniform(0.03, 0.2))
     slope = 1 + rng.uniform(-0.5, 0.5) * x
-    hump = rng.uniform(0, 1.5) * np.exp(
+    hump = rng.uniform(0, highest_hump) * np.exp(
         -0.5 * ((axis - rng.uniform(15, 35)) / rng.uniform(3, 8)) ** 2
     )
     return np.asarray(air + slope + hump)

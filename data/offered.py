@@ -7,10 +7,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from data.cif import content_of, read_cif_text
+from data.cif import content_of, content_of_object, read_cif_text
 from data.cif_document import decode
 from data.record import Problem, Record
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,37 @@ class Origin:
     def key(self) -> str:
         """Path and member in one; what comes under the same key later takes its place."""
         return f"{self.path}::{self.member}" if self.member else self.path
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file that has not been read yet, so that whoever works it out may read it.
+
+    Attributes:
+        path: of the file, absolute; of an object in a store its URI.
+        size: in bytes.
+        store: that it is in, if it is in one.
+        done: sha256 of a content that need not be worked out, if there is one.
+    """
+
+    path: str
+    size: int
+    store: FileSystem | None = None
+    done: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Which file, as far as that is known without its content."""
+        return Origin(self.path, "", self.size, "")
+
+    def read(self) -> Offered:
+        """The file; one that cannot be read is offered with its problem."""
+        if self.store is None:
+            return Offered.file(Path(self.path))
+        content = content_of_object(self.store, self.path)
+        if isinstance(content, Problem):
+            return Offered.unreadable(content, path=self.path)
+        return Offered.of(content, self.path.rsplit("/", 1)[-1], path=self.path)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from data.errors import PatternError
+from data.k_beta import find_k_beta
 from data.pattern import Pattern
 
 POINTS_PER_FWHM = 5.0
@@ -70,7 +71,7 @@ class Prepared:
 
     Attributes:
         pattern: what it was made from.
-        wavelengths_angstrom: principal wavelength first.
+        wavelengths_angstrom: principal wavelength first; Kβ last, where its line was seen.
         weights: of the wavelengths, summing to one.
         two_theta_deg: evenly spaced. Shape (n,).
         q_inv_angstrom: of the principal wavelength. Shape (n,).
@@ -78,8 +79,9 @@ class Prepared:
         net: counts without background; noise may make it negative. Shape (n,).
         background: counts. Shape (n,).
         sigma: standard uncertainty of `net`, in counts. Shape (n,).
-        peaks: what the peak finder saw, Kα2 companions left out.
+        peaks: what the peak finder saw, Kα2 companions and copies by Kβ left out.
         fwhm_deg: typical full width at half maximum of the peaks, degrees 2θ.
+        k_beta: intensity of the Kβ line over that of Kα; 0 where none was seen.
     """
 
     pattern: Pattern
@@ -93,6 +95,7 @@ class Prepared:
     sigma: _FLOAT
     peaks: Peaks
     fwhm_deg: float
+    k_beta: float = 0.0
 
     @property
     def step_deg(self) -> float:
@@ -145,6 +148,18 @@ def prepare(pattern: Pattern) -> Prepared:
     net = counts - background
     q = 4 * np.pi * np.sin(np.radians(two_theta / 2)) / wavelengths[0]
     peaks = _find_peaks(two_theta, net, sigma, width, wavelengths)
+    beta = find_k_beta(
+        wavelengths,
+        peaks.two_theta_deg,
+        peaks.area,
+        peaks.area_esd,
+        np.maximum(peaks.fwhm_deg, width),
+        first_deg=float(two_theta[0]),
+    )
+    if beta is not None:
+        wavelengths = (*wavelengths, beta.wavelength_angstrom)
+        weights = tuple(one / (1 + beta.ratio) for one in (*weights, beta.ratio))
+        peaks = peaks[~beta.copies]
     return Prepared(
         pattern,
         wavelengths,
@@ -157,6 +172,7 @@ def prepare(pattern: Pattern) -> Prepared:
         sigma,
         peaks,
         width,
+        beta.ratio if beta else 0.0,
     )
 
 

@@ -12,8 +12,6 @@ are taken, lest its verdict be trusted too much.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -36,10 +34,11 @@ from generator.candidate import Task
 from generator.matching import rms_distance
 from generator.ranking import FEATURES, features
 from generator.solver import Solver
-from indexer.encoders.packing import HELD_OUT, formulas_in, prototype_of
+from indexer.encoders.packing import HELD_OUT, prototype_of
 from indexer.encoders.substitution import draw_substitution, substituted
 from indexer.library import Library
 from search.choice import likeliest_weights
+from search.coefficients import excluded_by, parser_of, write_coefficients
 
 MOST_ATOMS = 24
 VARIANTS = 1
@@ -74,15 +73,11 @@ class Job:
 
 def main() -> None:
     """Make the coefficients and write them beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--library", required=True, help="a library of the bundled crystals")
-    parser.add_argument("--exclude", type=Path, help="reduced formulas that are not to be used")
+    parser = parser_of(__doc__, Path(__file__).with_name("ranker.json"))
     parser.add_argument("--crystals", type=int, default=60, help="of the library, at most")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--choices", type=Path, help="kept here, and read where it is there")
-    parser.add_argument("--into", type=Path, default=Path(__file__).with_name("ranker.json"))
     options = parser.parse_args()
-    excluded = formulas_in(options.exclude) if options.exclude else set()
+    excluded = excluded_by(options)
     library = Library.open(options.library)
     jobs = [
         Job(options.library, crystal, (options.seed, i), withhold)
@@ -96,20 +91,16 @@ def main() -> None:
         if options.choices:
             write_choices(asked, options.choices)
     weights = np.round(weights_of(asked), 4).tolist()
-    content = {
+    made = {
         "weights": dict(zip(FEATURES, weights, strict=True)),
         "made_by": "python -m generator.calibration",
         "prior": PRIOR,
         "stiffness": STIFFNESS,
         "tasks": len(asked),
         "answered": sum(bool(right.any()) for _, right in asked),
-        "seed": options.seed,
-        "library_entries": len(library),
-        "excluded_formulas": len(excluded),
         "cross_validation": cross_validate(asked),
     }
-    options.into.write_text(json.dumps(content, indent=2) + "\n")
-    sys.stdout.write(options.into.read_text())
+    write_coefficients(options, library, excluded, made)
 
 
 def _asked(jobs: Sequence[Job]) -> list[Choice]:

@@ -304,7 +304,7 @@ class Solver:
         for i, one in enumerate(proposals):
             zero, entry = one.candidate.zero_shift_deg, one.candidate.template
             fit = final_fit(task.prepared, lines[i], strain=0.0, zero_shift_deg=zero)
-            curves = overlay(whole, task.prepared, lines[i], fit, strain=0.0, zero_shift_deg=zero)
+            curves = overlay(whole, task.prepared, lines[i], fit.calculated, zero_shift_deg=zero)
             template = None if entry is None else self.library.entry(self.library.row(entry))
             drawn.append(
                 replace(one, template=template, rwp_percent=fit.rwp_percent, overlay=curves)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from operator import length_hint
 from pathlib import Path
+from typing import Literal
 
 from data.errors import LibraryError
 from indexer.channel import AnyChannel
+from indexer.cluster import digest_on_cluster
 from indexer.ingest import Chunk, Item, LineSettings, digest_all
 from indexer.publishing import Published, one_writer, read_current
 from indexer.tables import Reader
 from indexer.tallying import Change, Tally
 from indexer.writing import Progress, Writing, silent
+
+Engine = Literal["local", "ray"]
+Digested = Callable[[Iterable[Item], LineSettings], Generator[Chunk]]
+"""What turns items into chunks."""
 
 
 def write(
@@ -25,6 +32,7 @@ def write(
     verb: str,
     progress: Progress | None = None,
     workers: int | None = None,
+    engine: Engine = "local",
     dry_run: bool = False,
 ) -> Change:
     """Add records to the library at `path`, or make its content anew, and publish the result.
@@ -41,6 +49,7 @@ def write(
         verb: "build" or "add", for the history.
         progress: called with done, total and stage.
         workers: processes that work out crystals.
+        engine: what works out crystals: processes of this machine, or a Ray cluster.
         dry_run: count what would be done, and write nothing.
 
     Raises:
@@ -51,7 +60,7 @@ def write(
     report = progress or silent
     if dry_run:
         base = None if fresh else read_current(path)
-        return _tallied(path, base, items, report, workers)
+        return _tallied(path, base, items, report, partial(digest_all, workers=workers))
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -66,7 +75,12 @@ def write(
             verb=verb,
         )
         in_parts = last is None or not fresh
-        for chunk in _chunks(writing.tally, items, writing.settings, report, workers):
+        digested = (
+            partial(digest_on_cluster, channels=writing.channels)
+            if engine == "ray"
+            else partial(digest_all, workers=workers)
+        )
+        for chunk in _chunks(writing.tally, items, writing.settings, report, digested):
             writing.take(chunk)
             if in_parts and writing.is_much:
                 writing.publish(report, finished=False)
@@ -80,12 +94,12 @@ def _chunks(
     items: Iterable[Item],
     settings: LineSettings,
     report: Progress,
-    workers: int | None,
+    digested: Digested,
 ) -> Iterator[Chunk]:
     total = length_hint(items) or None
     read = 0
     report(0, total, "crystals")
-    with closing(digest_all(tally.unread(items), settings, workers=workers)) as chunks:
+    with closing(digested(tally.unread(items), settings)) as chunks:
         for chunk in chunks:
             yield chunk
             read += chunk.read
@@ -99,11 +113,11 @@ def _tallied(
     base: Published | None,
     items: Iterable[Item],
     report: Progress,
-    workers: int | None,
+    digested: Digested,
 ) -> Change:
     tally = Tally(Reader(path, base.tables) if base else None)
     settings = LineSettings(base.d_min_angstrom, base.floor) if base else LineSettings()
-    for chunk in _chunks(tally, items, settings, report, workers):
+    for chunk in _chunks(tally, items, settings, report, digested):
         tally.take(chunk)
     tally.settle()
     return tally.change

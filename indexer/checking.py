@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.compute as pc
 from data.errors import LibraryError
 from indexer.index_cache import cached_index, new_index, overgrown, save_index, stored_vectors
 from indexer.publishing import ChannelStamp, Published, sha256_of
+from indexer.recall import ENOUGH
 from indexer.schema import (
     ENTRIES,
     INTERVALS,
@@ -47,7 +49,7 @@ class Check:
 
 def check_before_publishing(
     path: Path, published: Published, *, unchanged: int, logged: int, anew: bool
-) -> None:
+) -> dict[str, float]:
     """Refuse to publish a version that is not whole.
 
     What this asks costs by what changed: the rows that came are looked at, and of the others no
@@ -60,7 +62,11 @@ def check_before_publishing(
             were taken out or written anew.
         logged: so many rows of the log of templates are those of the version before.
         anew: whether indexes are made anew where much has come or gone, whatever that costs;
-            otherwise this is left to `maintain` where it takes long.
+            otherwise this is left to `maintain` where it takes long. An index that finds too
+            little is made anew in any case.
+
+    Returns:
+        Of each channel's index, the part of the 100 nearest of a sample that it finds.
 
     Raises:
         LibraryError: a check failed; nothing was published.
@@ -71,17 +77,27 @@ def check_before_publishing(
     if reader.rows(TEMPLATES) > logged:
         ids = reader.table(ENTRIES, ["id"])["id"].combine_chunks()
         _insist(members_there(reader.tail(TEMPLATES, logged, LOG_COLUMNS), ids), path, published)
+    recalls: dict[str, float] = {}
     for channel in published.channels:
+        vectors_of = partial(stored_vectors, channel, reader)
         index, _ = cached_index(path, published, channel, reader, glance=True)
-        if overgrown(index) and (anew or len(index) <= FLAT_UP_TO):
+        recall = index.recall(vectors_of)
+        grown = overgrown(index) and (anew or len(index) <= FLAT_UP_TO)
+        if grown or recall is None or recall < ENOUGH:
             index = new_index(channel, reader)
             save_index(path, published.version, channel, index, reader)
+            recall = index.recall(vectors_of)
         check = _canaries(index, reader, channel)
         if not check.ok:
             # A damaged cache is no reason to refuse a version: it is noticed now, and made again.
             index, _ = cached_index(path, published, channel, reader)
             check = _canaries(index, reader, channel)
         _insist(check, path, published)
+        found = recall or 0.0
+        detail = f"{found:.1%} of the nearest are found, {ENOUGH:.0%} are asked for"
+        _insist(Check(f"index of {channel.id}", found >= ENOUGH, detail), path, published)
+        recalls[channel.id] = round(found, 4)
+    return recalls
 
 
 def overgrown_indexes(path: Path, published: Published, reader: Reader) -> list[str]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from indexer.channel import AnyChannel, ReadsAtoms
+from indexer.channel import AnyChannel
+from indexer.embedding import columns_of, embed
 from indexer.publishing import ChannelStamp, Published
 from indexer.schema import (
-    CRYSTAL_COLUMNS,
     ENTRIES,
     ENTRIES_SCHEMA,
     INTERVALS,
     INTERVALS_SCHEMA,
     LINES_COLUMNS,
     SOURCES,
-    crystal_of,
-    lines_table_of,
     vectors_schema,
     vectors_table,
 )
@@ -80,8 +80,20 @@ class EntryTables:
             if ChannelStamp.of(channel) not in base.channels:
                 self._make_vectors(channel, reader)
 
-    def append(self, entries: pa.Table, *, without: AbstractSet[str] = frozenset()) -> None:
-        """Write entries and what is made of them, but the vectors of some channels."""
+    def append(
+        self,
+        entries: pa.Table,
+        *,
+        vectors: Mapping[str, NDArray[np.floating]] | None = None,
+        without: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Write entries and what is made of them.
+
+        Args:
+            entries: rows of the table.
+            vectors: that are made already, by channel.
+            without: channels whose vectors come otherwise.
+        """
         from indexer.templates.collecting import interval_rows
 
         self.changed = True
@@ -89,7 +101,9 @@ class EntryTables:
         self._writer.append(ENTRIES, entries)
         self._writer.append(INTERVALS, interval_rows(entries))
         for channel in self._channels:
-            if channel.id not in without:
+            if vectors and channel.id in vectors:
+                self._append_vectors(channel, entries, vectors[channel.id])
+            elif channel.id not in without:
                 self._embed(channel, entries)
 
     def take_out(self, ids: AbstractSet[str]) -> pa.BooleanArray:
@@ -124,16 +138,14 @@ class EntryTables:
     def _make_vectors(self, channel: AnyChannel, reader: Reader) -> None:
         self.changed, self.unchanged = True, 0
         self._writer.start(vectors_table(channel.id), vectors_schema(channel.dimension))
-        columns = CRYSTAL_COLUMNS if isinstance(channel, ReadsAtoms) else LINES_COLUMNS
-        for batch in reader.batches(ENTRIES, ["id", *columns], BATCH_ROWS):
+        for batch in reader.batches(ENTRIES, ["id", *columns_of(channel)], BATCH_ROWS):
             self._embed(channel, pa.Table.from_batches([batch]))
 
     def _embed(self, channel: AnyChannel, entries: pa.Table) -> None:
-        if isinstance(channel, ReadsAtoms):
-            rows = entries.select(CRYSTAL_COLUMNS).to_pylist()
-            vectors = channel.embed_crystals([crystal_of(row) for row in rows])
-        else:
-            vectors = channel.embed_lines(lines_table_of(entries.to_batches()))
-        ids = entries["id"].combine_chunks()
-        rows = vector_rows(ChannelStamp.of(channel), ids, vectors)
+        self._append_vectors(channel, entries, embed(channel, entries))
+
+    def _append_vectors(
+        self, channel: AnyChannel, entries: pa.Table, vectors: NDArray[np.floating]
+    ) -> None:
+        rows = vector_rows(ChannelStamp.of(channel), entries["id"].combine_chunks(), vectors)
         self._writer.append(vectors_table(channel.id), rows)

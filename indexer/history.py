@@ -120,7 +120,8 @@ def rollback(path: Path, number: int) -> Published:
             published_at=datetime.now(UTC).isoformat(timespec="seconds"),
             deed=Deed.of("rollback", {"to": number}),
         )
-        check_before_publishing(path, published, unchanged=0, logged=0, anew=False)
+        recall = check_before_publishing(path, published, unchanged=0, logged=0, anew=False)
+        published = replace(published, recall=recall)
         tag(path, published)
         publish(path, published)
     return published

@@ -13,7 +13,7 @@ import json
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.publishing import CACHE, ChannelStamp, Published, digest_of, write_atomically
+from indexer.recall import Noted
 from indexer.schema import vectors_table
 from indexer.tables import PLACE_BITS, Layout, Reader
 from indexer.vectors import VectorIndex, make_index, read_vectors, rows_since
@@ -34,6 +35,15 @@ _loaded: weakref.WeakValueDictionary[tuple[object, ...], faiss.Index] = (
     weakref.WeakValueDictionary()
 )
 """What readers of this process hold: a version that is published next shares its main index."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A main index, the rows that it covers, and what is known of what it finds."""
+
+    main: faiss.Index
+    covered: Layout
+    noted: Noted | None
 
 
 def cached_index(
@@ -61,12 +71,12 @@ def cached_index(
     for stamp_file in _stamps(path, channel.id, published.version):
         try:
             loaded = _load(stamp_file, channel, glance=glance)
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError):
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError):
             file = stamp_file.with_suffix(".faiss")
             warning = f"{file}: the index does not match its library and was made again"
             continue
         if loaded is not None:
-            return _joined(*loaded, channel, reader), warning
+            return _joined(loaded, channel, reader), warning
     index = new_index(channel, reader)
     # A reader of a folder it may not write to, or of a full disk, works without the cache.
     with suppress(OSError):
@@ -85,12 +95,13 @@ def stored_vectors(
     """A channel's vectors as Lance has them, of all rows or of some. Shape (rows, dimension)."""
     name = vectors_table(channel.id)
     if rows is None:
-        return read_vectors(reader.batches(name, ["vector"]), channel.dimension)
+        batches = reader.batches(name, ["vector"])
+        return read_vectors(batches, reader.rows(name), channel.dimension)
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and rows[-1] == reader.rows(name) - 1:
         table = reader.tail(name, int(rows[0]), ["vector"])
     else:
         table = reader.take(name, rows, ["vector"])
-    return read_vectors(table.to_batches(), channel.dimension)
+    return read_vectors(table.to_batches(), len(table), channel.dimension)
 
 
 def overgrown(index: VectorIndex) -> bool:
@@ -130,9 +141,10 @@ def save_index(
         "files": [*layout.files, ""],
         "sha256": _sha256(content),
         "rows_sha256": _sha256(places),
+        **({"noted": index.noted.to_json()} if index.noted else {}),
     }
     document = {**stamp, "stamp_sha256": digest_of(stamp)}
-    write_atomically(stamp_file, json.dumps(document, indent=1).encode())
+    write_atomically(stamp_file, json.dumps(document).encode())
 
 
 def drop_loose_files(path: Path) -> None:
@@ -165,13 +177,11 @@ def _stamps(path: Path, channel_id: str, version: int | None) -> Iterator[Path]:
     yield from (file for number, file in newest_first if version is not None and number > version)
 
 
-def _load(
-    stamp_file: Path, channel: ChannelStamp, *, glance: bool
-) -> tuple[faiss.Index, Layout] | None:
-    """An index and the rows it covers; None when it is another channel's, or of an old Braggle.
+def _load(stamp_file: Path, channel: ChannelStamp, *, glance: bool) -> _Loaded | None:
+    """An index and what is known of it; None when it is another channel's, or of an old Braggle.
 
     Raises:
-        OSError, ValueError, RuntimeError, KeyError, TypeError: it is damaged.
+        OSError, ValueError, RuntimeError, KeyError, TypeError, IndexError: it is damaged.
     """
     text = stamp_file.read_text()
     stamp: dict[str, Any] = json.loads(text)
@@ -200,7 +210,8 @@ def _load(
         _loaded[key] = index
     if not index.ntotal == len(places) == stamp["count"]:
         raise ValueError("the index is of another length")
-    return index, Layout(tuple(stamp["files"]), places)
+    noted = Noted.from_json(stamp["noted"]) if "noted" in stamp else None
+    return _Loaded(index, Layout(tuple(stamp["files"]), places), noted)
 
 
 def _packed(index: VectorIndex) -> Any:  # noqa: ANN401 - faiss's stubs lack its wrappers
@@ -225,13 +236,12 @@ def _unpacked(index: Any) -> Any:  # noqa: ANN401 - as above
     return flat
 
 
-def _joined(
-    main: faiss.Index, covered: Layout, channel: ChannelStamp, reader: Reader
-) -> VectorIndex:
+def _joined(loaded: _Loaded, channel: ChannelStamp, reader: Reader) -> VectorIndex:
     now = reader.layout(vectors_table(channel.id))
-    rows = covered.rows_in(now)
+    rows = loaded.covered.rows_in(now)
     since = rows_since(rows, len(now.places))
-    return VectorIndex(main, rows, stored_vectors(channel, reader, since) if len(since) else None)
+    delta = stored_vectors(channel, reader, since) if len(since) else None
+    return VectorIndex(loaded.main, rows, delta, loaded.noted)
 
 
 def _sha256(content: NDArray[Any]) -> str:

@@ -12,20 +12,22 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from data.canonical import crystal_id, space_group_symbol, standardize
 from data.diffraction import lines_of
 from data.errors import BraggleError, LibraryError
 from data.formula import density_g_cm3, reduced_formula
-from data.offered import Offered, Origin
+from data.offered import Offered, Origin, Place
 from data.record import Problem, Record
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
 
@@ -38,8 +40,8 @@ LARGE_BYTES = 2**18
 
 MAX_WORKERS = 16
 
-Item = Record | Problem | Offered
-"""What a library is made of: crystals, or files that hold them."""
+Item = Record | Problem | Offered | Place
+"""What a library is made of: crystals, or files that hold them, read or not."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class _Part:
     item: Record | Problem | None
 
 
-_Piece = Item | _Part
+Piece = Item | _Part
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Chunk:
         problems: records that gave no entry, and problems that came in place of records; each
             with the key of its file, or an empty one.
         ended: files whose last piece is in this chunk.
+        skipped: keys of files that were not worked out, as their content is known.
+        vectors: of the entries, by channel, where they were made along with them. Shape (rows of
+            `entries`, dimension) each.
     """
 
     read: int
@@ -79,14 +84,25 @@ class Chunk:
     sources: pa.RecordBatch
     problems: tuple[tuple[str, Problem], ...]
     ended: tuple[Origin, ...] = ()
+    skipped: tuple[str, ...] = ()
+    vectors: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
 
 
-def digest(pieces: Iterable[_Piece], settings: LineSettings) -> Chunk:
+def digest(pieces: Iterable[Piece], settings: LineSettings) -> Chunk:
     """Turn items into rows, here and now."""
     made = _Made(settings)
     read = 0
     ended: list[Origin] = []
-    for piece in pieces:
+    skipped: list[str] = []
+    for one in pieces:
+        piece: Record | Problem | Offered | _Part
+        if isinstance(one, Place):
+            piece = one.read()
+            if one.done and piece.origin.sha256 == one.done:
+                skipped.append(piece.origin.key)
+                continue
+        else:
+            piece = one
         if isinstance(piece, Offered):
             made.take_all(piece)
         elif not isinstance(piece, _Part):
@@ -103,6 +119,7 @@ def digest(pieces: Iterable[_Piece], settings: LineSettings) -> Chunk:
         pa.RecordBatch.from_pylist(made.sources, SOURCES_SCHEMA),
         tuple(made.problems),
         tuple(ended),
+        tuple(skipped),
     )
 
 
@@ -151,10 +168,10 @@ def digest_all(
     Raises:
         LibraryError: the worker processes died.
     """
-    stream = _pieces(items)
+    stream = pieces_of(items)
     few = list(islice(stream, SMALL + 1))
     count = workers or min(_cores(), MAX_WORKERS)
-    chunks = _chunks(chain(few, stream))
+    chunks = slices(chain(few, stream), CHUNK)
     if count == 1 or (workers is None and len(few) <= SMALL):
         for chunk in chunks:
             yield digest(chunk, settings)
@@ -191,22 +208,27 @@ def _exit_after_parent() -> None:
         os._exit(1)
 
 
-def _pieces(items: Iterable[Item]) -> Iterator[_Piece]:
-    for item in items:
+def pieces_of(items: Iterable[Item]) -> Iterator[Piece]:
+    """The items, large files taken apart."""
+    for one in items:
+        item = one
+        if isinstance(one, Place) and one.size > LARGE_BYTES and not one.done:
+            item = one.read()
         if not isinstance(item, Offered) or item.origin.size <= LARGE_BYTES:
             yield item
             continue
         origin = item.origin
         try:
-            for one in item.items():
-                yield _Part(origin, one)
+            for part in item.items():
+                yield _Part(origin, part)
         except Exception as error:  # noqa: BLE001 - as for small ones
             yield _Part(origin, Problem(item.name, 0, _reason(error)))
         yield _Part(origin, None)
 
 
-def _chunks(stream: Iterator[_Piece]) -> Iterator[list[_Piece]]:
-    while chunk := list(islice(stream, CHUNK)):
+def slices(stream: Iterator[Piece], size: int) -> Iterator[list[Piece]]:
+    """So many pieces at a time."""
+    while chunk := list(islice(stream, size)):
         yield chunk
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
 from data.lines import LinesTable
-from indexer.adding import write
+from indexer.adding import Engine, write
 from indexer.catalogue import (
     FACTS_COLUMNS,
     SOURCES_COLUMNS,
@@ -23,10 +25,11 @@ from indexer.catalogue import (
     Statistics,
 )
 from indexer.channel import AnyChannel, Channel
+from indexer.cluster import joined_cluster
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.history import KeptVersion, history, hold, rollback
-from indexer.index_cache import cached_index
+from indexer.index_cache import cached_index, stored_vectors
 from indexer.ingest import Item
 from indexer.ledger import LedgerRow, read_ledger
 from indexer.maintaining import KEEP_DAYS, KEEP_LAST, Upkeep, maintain
@@ -48,6 +51,44 @@ from indexer.templates.template import Template
 from indexer.vectors import VectorIndex
 from indexer.verifying import VerifyReport, verify
 from indexer.writing import Progress
+
+BATCH = 4096
+"""Rows that become Python objects together."""
+LINES_HELD = 60_000
+"""Entries up to which a process that searches holds all lines: some 300 MB."""
+
+
+class Compositions(Sequence[dict[str, float]]):
+    """Atoms of each element in a cell, by row; made as they are asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        """Of a table with `elements` and `amounts`."""
+        whole = table.combine_chunks()
+        self._columns = tuple(
+            column.chunk(0) if column.num_chunks else column.combine_chunks()
+            for column in (whole["elements"], whole["amounts"])
+        )
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, row: int) -> dict[str, float]: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[dict[str, float]]: ...
+
+    def __getitem__(self, row: int | slice) -> dict[str, float] | list[dict[str, float]]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(len(self))[row]]
+        symbols, amounts = (column[int(row)].as_py() for column in self._columns)
+        return dict(zip(symbols, amounts, strict=True))
+
+    def __iter__(self) -> Iterator[dict[str, float]]:
+        for start in range(0, len(self), BATCH):
+            some = (column.slice(start, BATCH).to_pylist() for column in self._columns)
+            for symbols, amounts in zip(*some, strict=True):
+                yield dict(zip(symbols, amounts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -110,6 +151,7 @@ class Library:
         replace: bool = False,
         progress: Progress | None = None,
         workers: int | None = None,
+        engine: Engine = "local",
     ) -> Library:
         """Make a library of records; `.change` says what became of them.
 
@@ -123,6 +165,8 @@ class Library:
             replace: allows an existing library, whose readers keep their version.
             progress: called with done, total (or None) and stage.
             workers: processes; one a core by default.
+            engine: what works out crystals: processes of this machine ("local"), or a Ray cluster
+                ("ray"), which needs the extra `distributed`.
 
         Raises:
             LibraryError: something else is in the way, or no record could be read.
@@ -136,15 +180,17 @@ class Library:
             )
         if not may_build_in(folder) and not is_library(folder):
             raise LibraryError(f"{folder}: not empty and no library; name an empty or a new folder")
-        change = write(
-            folder,
-            records,
-            default_channels() if channels is None else channels,
-            fresh=not goes_on,
-            verb="build",
-            progress=progress,
-            workers=workers,
-        )
+        with joined_cluster() if engine == "ray" else nullcontext():
+            change = write(
+                folder,
+                records,
+                default_channels() if channels is None else channels,
+                fresh=not goes_on,
+                verb="build",
+                progress=progress,
+                workers=workers,
+                engine=engine,
+            )
         return cls(folder, change=change)
 
     def add(
@@ -334,6 +380,21 @@ class Library:
         """Lines of every entry."""
         return lines_table_of(list(self._reader.batches(ENTRIES, LINES_COLUMNS)))
 
+    def lines_of(self, rows: NDArray[np.int64]) -> LinesTable:
+        """Lines of some entries, in the order of `rows`.
+
+        Those of a large library are read from the disk as they are asked for: held, they would take
+        gigabytes, and every new version as many seconds.
+        """
+        if self.holds_lines or "lines" in self.__dict__:
+            return self.lines.take(rows)
+        return lines_table_of(self._reader.take(ENTRIES, rows, LINES_COLUMNS).to_batches())
+
+    @property
+    def holds_lines(self) -> bool:
+        """Whether the library is small enough for the lines of all its entries to be held."""
+        return len(self) <= LINES_HELD
+
     @cached_property
     def lattices(self) -> NDArray[np.float64]:
         """Conventional cells, rows a, b, c in Å. Shape (N, 3, 3)."""
@@ -350,11 +411,9 @@ class Library:
         return self._column("volume_angstrom3")
 
     @cached_property
-    def compositions(self) -> tuple[dict[str, float], ...]:
+    def compositions(self) -> Compositions:
         """Atoms of each element in the conventional cells, by row."""
-        table = self._reader.table(ENTRIES, ["elements", "amounts"])
-        rows = zip(table["elements"].to_pylist(), table["amounts"].to_pylist(), strict=True)
-        return tuple(dict(zip(symbols, amounts, strict=True)) for symbols, amounts in rows)
+        return Compositions(self._reader.table(ENTRIES, ["elements", "amounts"]))
 
     @cached_property
     def templates(self) -> tuple[Template, ...]:
@@ -397,7 +456,7 @@ class Library:
 
     def names(self, rows: Sequence[int] | NDArray[np.int64]) -> tuple[frozenset[str], ...]:
         """Names of some entries in all their sources, in lower case, in the order of `rows`."""
-        ids = [self.ids[int(row)] for row in rows]
+        ids = self._reader.take(ENTRIES, rows, ["id"])["id"].to_pylist()
         quoted = ", ".join(f"'{one}'" for one in ids)
         names: dict[str, set[str]] = {one: set() for one in ids}
         if ids:
@@ -431,6 +490,10 @@ class Library:
     def structures(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """What structure databases say of some entries, the columns of `indexer.conditions`."""
         return self._catalogue.structures(rows)
+
+    def vectors_of(self, channel_id: str, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """A channel's vectors of some rows, ascending. Shape (len(rows), dimension)."""
+        return stored_vectors(self._stamp(channel_id), self._reader, rows)
 
     def vectors(self, channel_id: str) -> NDArray[np.float32]:
         """A channel's vectors, read-only. Shape (N, dimension)."""
@@ -504,16 +567,19 @@ class Library:
         values.setflags(write=False)
         return values
 
+    def _stamp(self, channel_id: str) -> ChannelStamp:
+        stamps = {stamp.id: stamp for stamp in self.channels}
+        if channel_id not in stamps:
+            raise QueryError(
+                f"{self.path}: no vectors of channel {channel_id!r}; "
+                f"there are: {', '.join(stamps) or 'none'}"
+            )
+        return stamps[channel_id]
+
     def _index(self, channel_id: str) -> VectorIndex:
         if channel_id not in self._indexes:
-            stamps = {stamp.id: stamp for stamp in self.channels}
-            if channel_id not in stamps:
-                raise QueryError(
-                    f"{self.path}: no vectors of channel {channel_id!r}; "
-                    f"there are: {', '.join(stamps) or 'none'}"
-                )
             index, warning = cached_index(
-                self.path, self._published, stamps[channel_id], self._reader
+                self.path, self._published, self._stamp(channel_id), self._reader
             )
             if warning:
                 self._warnings.append(warning)

@@ -121,6 +121,7 @@ class Published:
         floor: lines whose strength·d² is below this part of the largest are not stored.
         deed: what led to it.
         templates: how far they go with the entries.
+        recall: of each channel's index, the part of the 100 nearest of a sample that it finds.
     """
 
     version: int
@@ -132,6 +133,7 @@ class Published:
     floor: float
     deed: Deed = Deed()
     templates: TemplatesState = TemplatesState()
+    recall: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def entries(self) -> int:

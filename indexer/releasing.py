@@ -64,7 +64,8 @@ def release(
         deed=deed,
         templates=templates,
     )
-    check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
+    recall = check_before_publishing(path, published, unchanged=unchanged, logged=logged, anew=anew)
+    published = replace(published, recall=recall)
     # Tagged first: from the moment it is published no clean-up may take it away.
     writer.tag(f"v{version}")
     publish(path, published)

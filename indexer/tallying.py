@@ -6,12 +6,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from data.offered import Offered, Origin
+from data.offered import Offered, Origin, Place
 from data.record import Problem
 from indexer.ingest import Chunk, Item
 from indexer.ledger import LedgerRow, Outcome, Status, last_rows
@@ -20,6 +23,9 @@ from indexer.tables import Reader, present, quoted
 
 LOOKED_UP = 64
 """Files that are looked up in the ledger together; their contents wait in memory."""
+
+LOOKS = 16
+"""So often all ids are gone through; after that, sorting them pays."""
 
 SOURCE_KEY = ("id", "collection", "identifier", "file")
 SourceKey = tuple[str, str, str, str]
@@ -65,16 +71,44 @@ class Change:
         return {name: count for name, count in every.items() if count}
 
 
+class Ids:
+    """The ids of a library's entries, to be asked for a few of them, once or very often."""
+
+    def __init__(self, ids: pa.Array) -> None:
+        """Of a column."""
+        self._ids = ids
+        self._asked = 0
+
+    def among(self, wanted: AbstractSet[str]) -> set[str]:
+        """Which of these are there."""
+        self._asked += 1
+        if self._asked <= LOOKS:
+            return present(self._ids, wanted)
+        few = np.array(sorted(wanted), "S")
+        places = np.searchsorted(self._sorted, few)
+        found = self._sorted[np.minimum(places, len(self._sorted) - 1)] == few
+        return {one.decode() for one in few[found]}
+
+    @cached_property
+    def _sorted(self) -> NDArray[np.bytes_]:
+        return np.sort(np.array(self._ids.to_numpy(zero_copy_only=False), "S"))
+
+
+def _ids_of(reader: Reader | None) -> Ids | None:
+    return Ids(reader.table(ENTRIES, ["id"])["id"].combine_chunks()) if reader else None
+
+
 class Tally:
     """Compares what comes with what a library holds.
 
-    Memory goes with what comes, and with 24 bytes for each entry that is there.
+    Memory goes with what comes until it is published, and with 44 bytes for each entry that is
+    there.
     """
 
     def __init__(self, reader: Reader | None) -> None:
         """Begin with a library as it is published, or with none."""
         self._reader = reader
-        self._there = reader.table(ENTRIES, ["id"])["id"].combine_chunks() if reader else None
+        self._there = _ids_of(reader)
         self._new: set[str] = set()
         self._gone: set[str] = set()
         self._keys: set[SourceKey] = set()
@@ -92,6 +126,19 @@ class Tally:
         self.skipped = 0
         self.outcomes: list[Outcome] = []
 
+    def go_on_from(self, reader: Reader) -> None:
+        """What came so far is published, and need not be remembered."""
+        self._reader, self._there = reader, _ids_of(reader)
+        for remembered in (
+            self._new,
+            self._gone,
+            self._keys,
+            self._in_any_file,
+            self._without_file,
+            self._dropped,
+        ):
+            remembered.clear()
+
     @property
     def change(self) -> Change:
         """What was counted so far."""
@@ -108,26 +155,33 @@ class Tally:
     def unread(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items without the files whose content the ledger knows, and whose entries are there.
 
-        What could not be read is tried again by another version of Braggle.
+        What could not be read is tried again by another version of Braggle. Of a file that has not
+        been read yet, whoever reads it is told which content is known.
         """
         stream = iter(items)
         while some := list(islice(stream, LOOKED_UP)):
-            origins = [one.origin for one in some if isinstance(one, Offered)]
+            origins = [one.origin for one in some if isinstance(one, Offered | Place)]
             last = last_rows(self._reader, origins) if self._reader else {}
             there = self._known(one for row in last.values() for one in row.entries)
             for item in some:
-                row = last.get(item.origin.key) if isinstance(item, Offered) else None
-                if isinstance(item, Offered) and row is not None:
+                row = last.get(item.origin.key) if isinstance(item, Offered | Place) else None
+                if isinstance(item, Offered | Place) and row is not None:
                     known = row.may_give and there.issuperset(row.entries)
                     tried = row.status == "failed" and row.braggle == version("braggle")
-                    if row.sha256 and row.sha256 == item.origin.sha256 and (known or tried):
+                    done = row.sha256 if known or tried else ""
+                    if done and done == item.origin.sha256:
                         self.skipped += 1
                         continue
                     self._before[item.origin.key] = row
-                yield item
+                    yield replace(item, done=done) if isinstance(item, Place) else item
+                else:
+                    yield item
 
     def take(self, chunk: Chunk) -> Chunk:
         """What of a chunk is new."""
+        self.skipped += len(chunk.skipped)
+        for file in chunk.skipped:
+            self._before.pop(file, None)
         for file, problem in chunk.problems:
             self._problems.append(problem)
             if file:
@@ -164,6 +218,7 @@ class Tally:
             chunk.entries.filter(pa.array(new_entry, pa.bool_())),
             chunk.sources.filter(pa.array(new_source, pa.bool_())),
             (),
+            vectors={name: every[new_entry] for name, every in chunk.vectors.items()},
         )
 
     def settle(self) -> tuple[set[SourceKey], set[str]]:
@@ -213,7 +268,7 @@ class Tally:
         wanted = set(ids)
         known = wanted & self._new
         if self._there is not None and wanted - known:
-            known |= present(self._there, wanted - known) - self._gone
+            known |= self._there.among(wanted - known) - self._gone
         return known
 
     def _sources(self, column: str, values: AbstractSet[str]) -> set[SourceKey]:

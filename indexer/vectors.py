@@ -6,9 +6,11 @@ positions of the main index whose rows have gone since are passed over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 from typing import Any
 
 import faiss
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
 from indexer.publishing import ChannelStamp
+from indexer.recall import AIM, DEPTH, SPARE, Noted, nearest_exactly, sample
 from indexer.schema import flat, vectors_schema
 
 FLAT_UP_TO = 100_000
@@ -25,7 +28,9 @@ FLAT_UP_TO = 100_000
 LISTS_A_ROOT = 2
 """Larger indexes are parted into so many times the square root of their entries."""
 PROBED = 1 / 6
-"""Part of the lists that a query reads."""
+"""Part of the lists that a query reads, at least; more where that does not find enough."""
+MORE = 1.5
+"""So many times more are tried next."""
 TRAINED_ON, ROUNDS = 64, 8
 """Vectors a list that k-means sees, and how often it goes over them."""
 
@@ -40,7 +45,11 @@ class VectorIndex:
     """
 
     def __init__(
-        self, main: faiss.Index, rows: Rows | None = None, delta: NDArray[np.float32] | None = None
+        self,
+        main: faiss.Index,
+        rows: Rows | None = None,
+        delta: NDArray[np.float32] | None = None,
+        noted: Noted | None = None,
     ) -> None:
         """Put together what was indexed and what came since.
 
@@ -49,7 +58,9 @@ class VectorIndex:
             rows: row of each position of `main`, ascending, -1 for those that have gone; when not
                 given, a row is its position.
             delta: vectors of all other rows, in their order. Shape (rows not in main, dimension).
+            noted: what is known of what a parted `main` finds.
         """
+        self.noted = noted
         self._dimension = int(main.d)
         positions = np.arange(main.ntotal, dtype=np.int64) if rows is None else rows
         live = positions >= 0
@@ -65,6 +76,33 @@ class VectorIndex:
 
     def __len__(self) -> int:
         return self._count
+
+    @property
+    def is_parted(self) -> bool:
+        """Whether a search leaves some rows out."""
+        return hasattr(self.main, "nlist")
+
+    def recall(self, vectors_of: Callable[[Rows], NDArray[np.float32]]) -> float | None:
+        """The part of the 100 nearest of a sample that is found; 1 where all rows are compared.
+
+        Args:
+            vectors_of: gives the vectors of some rows, ascending.
+
+        Returns:
+            None where it is not known: the index has to be made anew.
+        """
+        if not self.is_parted:
+            return 1.0
+        if self.noted is None:
+            return None
+        rows, live = self.main_rows, self._parts[0].live
+        asked = rows[self.noted.asked]
+        asked = asked[asked >= 0]
+        since = np.zeros((len(asked), 0), np.float32)
+        if len(asked) and len(self._parts) > 1:
+            delta = self._parts[1].index
+            since = delta.search(vectors_of(asked), min(DEPTH, delta.ntotal))[0]
+        return self.noted.recall(live, since)
 
     @property
     def main(self) -> faiss.Index:
@@ -173,7 +211,7 @@ class _Part:
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
         lists = int(getattr(self.index, "nlist", 0))
         if lists:
-            usual = _probes(lists) if wanted is None else lists
+            usual = max(_probes(lists), self.index.nprobe) if wanted is None else lists
             options["nprobe"] = min(probed or usual, lists)
         kind: Any = faiss.SearchParametersIVF if lists else faiss.SearchParameters
         scores, found = self.index.search(queries, k, params=kind(**options) if options else None)
@@ -209,9 +247,39 @@ def make_index(vectors: NDArray[np.float32]) -> VectorIndex:
         index.by_residual = False
         index.cp.max_points_per_centroid = TRAINED_ON
         index.cp.niter = ROUNDS
-        index.train(vectors)
+        _train(index, vectors)
     index.add(vectors)
-    return VectorIndex(index)
+    return VectorIndex(index, noted=_tuned(index, vectors) if count > FLAT_UP_TO else None)
+
+
+def _train(index: Any, vectors: NDArray[np.float32]) -> None:  # noqa: ANN401 - as above
+    """Part the vectors by k-means, on a GPU where FAISS has one; the index is the same kind."""
+    if faiss.get_num_gpus():
+        try:
+            compared: Any = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(index.d))
+            index.clustering_index = compared
+            index.train(vectors)
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            warnings.warn(f"the GPU cannot be used ({reason}); the CPU is", stacklevel=2)
+        else:
+            return
+        finally:
+            index.clustering_index = None
+    index.train(vectors)
+
+
+def _tuned(index: Any, vectors: NDArray[np.float32]) -> Noted:  # noqa: ANN401 - as above
+    """Let a search read so many lists that it finds enough, and note what it finds."""
+    asked = sample(len(vectors))
+    nearest, scores = nearest_exactly(vectors, vectors[asked], DEPTH + SPARE)
+    index.nprobe = _probes(index.nlist)
+    while True:
+        _, got = index.search(vectors[asked], nearest.shape[1])
+        found = np.stack([np.isin(*pair) for pair in zip(nearest, got, strict=True)])
+        if found[:, :DEPTH].mean() >= AIM or index.nprobe == index.nlist:
+            return Noted(asked, nearest, scores, found)
+        index.nprobe = min(index.nlist, ceil(MORE * index.nprobe))
 
 
 def rows_since(rows: Rows, count: int) -> Rows:
@@ -225,15 +293,19 @@ def _probes(lists: int) -> int:
     return max(8, round(lists * PROBED))
 
 
-def read_vectors(batches: Iterable[pa.RecordBatch], dimension: int) -> NDArray[np.float32]:
-    """Stored vectors, one a row. Shape (N, dimension)."""
-    parts = [flat(batch["vector"]).astype(np.float32) for batch in batches]
-    if not parts:
-        return np.zeros((0, dimension), np.float32)
-    return np.concatenate(parts).reshape(-1, dimension)
+def read_vectors(
+    batches: Iterable[pa.RecordBatch], count: int, dimension: int
+) -> NDArray[np.float32]:
+    """Stored vectors, one a row, held once. Shape (count, dimension)."""
+    every = np.empty((count, dimension), np.float32)
+    first = 0
+    for batch in batches:
+        every[first : first + len(batch)] = flat(batch["vector"]).reshape(-1, dimension)
+        first += len(batch)
+    return every
 
 
-def vector_rows(channel: ChannelStamp, ids: pa.Array, vectors: NDArray[np.float32]) -> pa.Table:
+def vector_rows(channel: ChannelStamp, ids: pa.Array, vectors: NDArray[np.floating]) -> pa.Table:
     """Rows of a channel's table.
 
     Raises:

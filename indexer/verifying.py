@@ -17,6 +17,7 @@ from indexer.checking import CANARIES, Check, members_there, structure
 from indexer.history import kept_numbers
 from indexer.index_cache import cached_index, stored_vectors
 from indexer.publishing import ChannelStamp, Published, read_current, sha256_of, version_file
+from indexer.recall import DEPTH, ENOUGH, nearest_exactly, sample
 from indexer.schema import (
     CRYSTAL_COLUMNS,
     ENTRIES,
@@ -133,11 +134,28 @@ def _index(path: Path, reader: Reader, published: Published, channel: ChannelSta
         return Check(name, ok=False, detail="a vector holds values that are not finite")
     rows = np.unique(np.linspace(0, len(stored) - 1, CANARIES).astype(np.int64))
     found = sum(_finds(index, stored, row) for row in rows)
+    recall = _recall(index, stored)
     same = len(index) == len(stored) and bool(np.array_equal(index.vectors, stored))
-    detail = f"{found} of {len(rows)} canaries found, {len(index)} vectors"
+    detail = f"{found} of {len(rows)} canaries found, {len(index)} vectors, recall {recall:.4f}"
     if index.delta or index.gone:
         detail += f", {index.delta} of them and {index.gone} gone since the index was made"
-    return Check(name, found == len(rows) and same, detail + ("" if same else " unlike Lance's"))
+    ok = found == len(rows) and same and recall >= ENOUGH
+    return Check(name, ok, detail + ("" if same else " unlike Lance's"))
+
+
+def _recall(index: VectorIndex, stored: NDArray[np.float32]) -> float:
+    """Part of the 100 nearest of a sample that the index finds; as near as one of them counts."""
+    queries = stored[sample(len(stored))]
+    _, scores = nearest_exactly(stored, queries, DEPTH)
+    found = [index.nearest(query, DEPTH)[1] for query in queries]
+    return float(
+        np.mean(
+            [
+                (one >= exact[-1] - 1e-4).sum() / len(exact)
+                for one, exact in zip(found, scores, strict=True)
+            ]
+        )
+    )
 
 
 def _finds(index: VectorIndex, stored: NDArray[np.float32], row: np.int64) -> bool:

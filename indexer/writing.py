@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -235,6 +236,8 @@ class Writing:
             anew=anew or (finished and self.tally.change.added > MUCH * self.entries.count),
         )
         self._logged = self.base.tables[TEMPLATES].rows
+        if not finished:
+            self.tally.go_on_from(Reader(self.path, self.base.tables))
         self.version += 1
         self.entries.were_published()
         self._changed, self._added = False, 0
@@ -302,10 +305,14 @@ class Writing:
             return
         entries = pa.Table.from_batches([one.entries for one in self._pending])
         sources = pa.Table.from_batches([one.sources for one in self._pending])
+        vectors = {
+            name: np.concatenate([one.vectors[name] for one in self._pending])
+            for name in self._pending[0].vectors
+        }
         self._pending.clear()
         if sources.num_rows == 0:
             return
         self._changed = True
         self.writer.append(SOURCES, sources)
         if entries.num_rows:
-            self.entries.append(entries)
+            self.entries.append(entries, vectors=vectors)

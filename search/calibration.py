@@ -3,17 +3,15 @@
     python -m search.calibration --library LIB [--exclude FORMULAS] [--queries 600]
 
 Crystals of the library are given patterns as a diffractometer would give them. Which entry is the
-sample is learned from queries whose crystal is in the library; whether any is, from these and from
-the same with everything of the crystal's species and of its composition taken out.
+sample is learned from queries whose crystal is in the library, once of the quick fits of all and
+once more of the finalists' last; whether any is, from these and from the same with everything of
+the crystal's species and of its composition taken out.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +24,18 @@ from data.measured_like import Diffractometer, measured_like
 from data.preparation import Prepared, prepare
 from indexer.library import Library
 from search.agreement import Identity, agreement
+from search.cell_fit import CellFit
 from search.choice import likeliest_weights
-from search.fitted import Fitted, fit_entry, fit_rows
+from search.coefficients import excluded_by, parser_of, write_coefficients
+from search.fitted import FINALISTS, Fitted, fit_entry, fit_rows
 from search.kin import kin_of_first, namesakes, same_composition
 from search.ranking import (
     FEATURES,
+    FINAL_FEATURES,
     PRESENCE_FEATURES,
     Ranker,
     features,
+    final_features,
     presence_features,
     shares,
 )
@@ -43,7 +45,9 @@ FEWEST = 90
 """Alternatives that must be left when the truth is taken out, for the lead to mean anything."""
 FOLDS = 5
 
-BEGINNING = Ranker((-8.0, -8.0, -3.0, -1.0, -1.5, -0.5), (0.0,) * len(PRESENCE_FEATURES), 0.5)
+BEGINNING = Ranker(
+    (-8.0, -8.0, -3.0, -1.0, -1.5, -0.5), (1.0, 0.0, 0.0), (0.0,) * len(PRESENCE_FEATURES), 0.5
+)
 """Decides, while coefficients are yet to be made, which of an entry's two fits is taken."""
 
 ANOTHER_SAMPLE = Diffractometer(strain=0.005, anisotropic_strain=0.003)
@@ -72,6 +76,30 @@ class Question:
     strict: NDArray[np.bool_]
     species: NDArray[np.bool_]
     withheld: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Final:
+    """A question after its first step, with the truth there or taken out.
+
+    Attributes:
+        place: of the question.
+        order: alternatives that are left, best first. Shape (m,).
+        score: of the first step. Shape (m,).
+        fits: of the finalists, without their curves.
+        present: whether the truth is there.
+    """
+
+    place: int
+    order: NDArray[np.int64]
+    score: _FLOAT
+    fits: tuple[CellFit, ...]
+    present: bool
+
+    @property
+    def seen(self) -> _FLOAT:
+        """Features of the second step. Shape (m, len(FINAL_FEATURES))."""
+        return final_features(self.score, self.fits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,66 +164,87 @@ class Laboratory:
         self.fitted.append(fitted)
         self.questions.append(Question(seen, strict, species, kin))
 
-    def calls(self, weights: _FLOAT) -> list[Call]:
+    def finals(self, weights: _FLOAT) -> list[Final]:
         """Every question as it is, and again with its truth taken out."""
-        calls = []
+        finals = []
         for place, question in enumerate(self.questions):
             for kept, present in (
                 (np.ones(len(question.strict), dtype=bool), True),
                 (~question.withheld, False),
             ):
                 if kept.sum() >= FEWEST and (not present or question.strict.any()):
-                    calls.append(self._call(place, kept, weights, present=present))
-        return calls
+                    finals.append(self._final(place, kept, weights, present=present))
+        return finals
 
-    def _call(self, place: int, kept: NDArray[np.bool_], weights: _FLOAT, *, present: bool) -> Call:
-        question, prepared, library = self.questions[place], self.prepared[place], self.library
-        rows = np.flatnonzero(kept)
-        score = question.alternatives[rows] @ weights
-        order = np.argsort(-score, kind="stable")
-        rows, score = rows[order], score[order]
-        fitted = self.fitted[place].take(rows[:1])
-        best = fit_entry(prepared, library, fitted, 0)
-        kin = kin_of_first(library, self.fitted[place].rows[rows])
-        stored = library.lattices[fitted.rows[0]]
-        seen = presence_features(best, stored, score, kin, len(prepared.peaks))
-        right = present and bool(question.species[rows[0]])
-        return Call(seen, float(shares(score)[kin].sum()), present, right)
+    def _final(
+        self, place: int, kept: NDArray[np.bool_], weights: _FLOAT, *, present: bool
+    ) -> Final:
+        order = np.flatnonzero(kept)
+        score = self.questions[place].alternatives[order] @ weights
+        best = np.argsort(-score, kind="stable")
+        order, score = order[best], score[best]
+        finalists = self.fitted[place].take(order[:FINALISTS])
+        fits = (
+            fit_entry(self.prepared[place], self.library, finalists, i)
+            for i in range(len(finalists))
+        )
+        bare = tuple(replace(fit, calculated=np.zeros(0)) for fit in fits)
+        return Final(place, order, score, bare, present)
+
+    def call(self, final: Final, weights: _FLOAT) -> Call:
+        """What is seen of a question whose second step has these weights."""
+        score = final.seen @ weights
+        best = np.argsort(-score, kind="stable")
+        rows = self.fitted[final.place].rows[final.order[best]]
+        kin = kin_of_first(self.library, rows)
+        seen = presence_features(
+            final.fits[best[0]],
+            self.library.lattices[rows[0]],
+            score[best],
+            kin,
+            len(self.prepared[final.place].peaks),
+        )
+        right = bool(self.questions[final.place].species[final.order[best[0]]])
+        share = float(shares(score[best])[kin].sum())
+        return Call(seen, share, final.present, final.present and right)
 
 
 def main() -> None:
     """Make the coefficients and write them beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--library", required=True, help="a library of the bundled crystals")
-    parser.add_argument("--exclude", type=Path, help="reduced formulas that are not to be used")
+    parser = parser_of(__doc__, Path(__file__).with_name("ranker.json"))
     parser.add_argument("--queries", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--into", type=Path, default=Path(__file__).with_name("ranker.json"))
     options = parser.parse_args()
-    excluded = set(options.exclude.read_text().split()) if options.exclude else set()
+    excluded = excluded_by(options)
     library = Library.open(options.library)
     laboratory = Laboratory(library, excluded, options.queries, options.seed)
     weights = weights_of(laboratory.questions)
-    calls = laboratory.calls(weights)
+    finals = laboratory.finals(weights)
+    last = final_weights_of(laboratory.questions, finals)
+    calls = [laboratory.call(final, last) for final in finals]
     presence = presence_of(calls)
-    content = {
+    made = {
         "weights": dict(zip(FEATURES, np.round(weights, 4).tolist(), strict=True)),
+        "final": dict(zip(FINAL_FEATURES, np.round(last, 4).tolist(), strict=True)),
         "presence": dict(zip(PRESENCE_FEATURES, np.round(presence, 4).tolist(), strict=True)),
         "match": round(match_from(calls, presence), 4),
         "made_by": "python -m search.calibration",
         "queries": len(laboratory.questions),
-        "seed": options.seed,
-        "library_entries": len(library),
-        "excluded_formulas": len(excluded),
-        "cross_validation": cross_validate(laboratory.questions, calls),
+        "cross_validation": cross_validate(laboratory.questions, finals, calls),
     }
-    options.into.write_text(json.dumps(content, indent=2) + "\n")
-    sys.stdout.write(options.into.read_text())
+    write_coefficients(options, library, excluded, made)
 
 
 def weights_of(asked: Sequence[Question]) -> _FLOAT:
     """Maximum likelihood of the right choices."""
     return likeliest_weights([(one.alternatives, one.strict) for one in asked])
+
+
+def final_weights_of(asked: Sequence[Question], finals: Sequence[Final]) -> _FLOAT:
+    """Maximum likelihood of the right choices among those that the first step ordered."""
+    return likeliest_weights(
+        [(one.seen, asked[one.place].strict[one.order]) for one in finals if one.present],
+        prior=np.array([1.0, 0.0, 0.0]),
+    )
 
 
 def presence_of(calls: Sequence[Call]) -> _FLOAT:
@@ -214,31 +263,39 @@ def match_from(calls: Sequence[Call], presence: _FLOAT) -> float:
     return float(np.quantile(certainty[[call.right for call in calls]], 1 - KEPT))
 
 
-def cross_validate(asked: Sequence[Question], calls: Sequence[Call]) -> dict[str, float]:
+def cross_validate(
+    asked: Sequence[Question], finals: Sequence[Final], calls: Sequence[Call]
+) -> dict[str, float]:
     """Out of sample: right first answers, and how well "nothing" is told from "something".
 
-    Calls are made of first entries as the coefficients of all questions choose them.
+    Finalists and calls are those that the coefficients of all questions choose.
     """
-    right, total = 0, 0
+    first, right, total = 0, 0, 0
     seen, present = _laid_out(calls)
     probability = np.zeros(len(calls))
     certainty, matched = np.zeros(len(calls)), np.zeros(len(calls), dtype=bool)
+    # Both of a question are in one fold.
+    fold_of = np.array([final.place % FOLDS for final in finals])
     for fold in range(FOLDS):
         weights = weights_of([q for i, q in enumerate(asked) if i % FOLDS != fold])
-        for question in asked[fold::FOLDS]:
-            if question.strict.any():
-                total += 1
-                right += bool(question.strict[np.argmax(question.alternatives @ weights)])
-        # Neighbouring calls are of one question.
-        held = np.arange(len(calls)) * FOLDS // len(calls) == fold
-        others = [call for call, out in zip(calls, held, strict=True) if not out]
+        out = fold_of == fold
+        last = final_weights_of(
+            asked, [one for one, held in zip(finals, out, strict=True) if not held]
+        )
+        for one in (one for one, held in zip(finals, out, strict=True) if held and one.present):
+            question = asked[one.place]
+            total += 1
+            first += bool(question.strict[np.argmax(question.alternatives @ weights)])
+            right += bool(question.strict[one.order[np.argmax(one.seen @ last)]])
+        others = [call for call, held in zip(calls, out, strict=True) if not held]
         presence = presence_of(others)
-        probability[held] = _logistic(seen[held] @ presence)
-        certainty[held] = probability[held] * [call.share for call in np.array(calls)[held]]
-        matched[held] = certainty[held] >= match_from(others, presence)
+        probability[out] = _logistic(seen[out] @ presence)
+        certainty[out] = probability[out] * [call.share for call in np.array(calls)[out]]
+        matched[out] = certainty[out] >= match_from(others, presence)
     named = np.array([call.right for call in calls])
     return {
         "first_right_percent": round(100 * right / total, 2),
+        "first_right_before_last_fits_percent": round(100 * first / total, 2),
         "present_called_present_percent": round(
             100 * float((probability[present] > 0.5).mean()), 2
         ),

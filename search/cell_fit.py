@@ -1,4 +1,4 @@
-"""One entry fitted with cell, width and texture of its own: what it leaves over tells whether."""
+"""One entry fitted with cell, widths, texture and background of its own: the last word on it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 from data.lines import Lines
 from data.preparation import Prepared
 from search.mixture.cell import strained_lattice
-from search.mixture.hypothesis import searching_freedom
-from search.mixture.joint_fit import Phase, State, fit_jointly
+from search.mixture.hypothesis import (
+    BACKGROUND_NOISES,
+    hats,
+    points_together,
+    searching_freedom,
+)
+from search.mixture.joint_fit import Freedom, Phase, State, fit_jointly
 
 FAINT = 1e-3
 """Lines below this share of an entry's strongest are not fitted."""
+MODEL_ERROR = 0.05
+"""Relative error of calculated counts. Less than where mixtures are sought: nothing else is to be
+found in what is left over."""
 STEPS = 8
 EXPLAINED = 0.3
 """A measured peak is explained when the entry calculates at least this share of it."""
@@ -28,11 +36,23 @@ class CellFit:
 
     Attributes:
         lattice: fitted, rows a, b, c in Å. Shape (3, 3).
-        residual: weighted sum of squares over what it is without the entry.
+        zero_shift_deg: added to the calculated 2θ.
+        scale: counts·degree per unit of strength times Lorentz-polarisation.
+        calculated: counts on the prepared 2θ axis, background included. Shape (n,).
+        rwp_percent: 100 √(Σ w (y - c)² / Σ w y²), w the inverse variance of the counts y.
+        misfit: angle between the square roots of the measured and the calculated profile, both
+            without background, in radians.
+        residual: sum of squares over what it is without the entry, with the weights that phases
+            are sought with.
         unexplained: share of the measured peaks, by the root of their area.
     """
 
     lattice: _FLOAT
+    zero_shift_deg: float
+    scale: float
+    calculated: _FLOAT
+    rwp_percent: float
+    misfit: float
     residual: float
     unexplained: float
 
@@ -40,9 +60,7 @@ class CellFit:
 def fit_cell(
     prepared: Prepared, lines: Lines, lattice: _FLOAT, group: int, *, zero_shift_deg: float
 ) -> CellFit:
-    """Fit every strain that symmetry allows, texture, a width and a zero shift.
-
-    Weights take calculated intensities to be wrong by some percent, as where mixtures are sought.
+    """Fit every strain that symmetry allows, texture, widths, a zero shift and the background.
 
     Args:
         prepared: the query.
@@ -55,18 +73,48 @@ def fit_cell(
     keep = height >= FAINT * height.max(initial=0.0)
     kept = Lines(lines.inv_d2[keep], lines.strength[keep], lines.hkl[keep])
     phase = Phase.of(0, kept, lattice, group, isotropic=False, textured=True)
-    freedom = searching_freedom(prepared)
     start = State(np.zeros(len(phase.shares)), prepared.fwhm_deg)
+    freedom = _freedom(prepared)
     fit = fit_jointly(
         prepared, (phase,), (start,), freedom, zero_shift_deg=zero_shift_deg, steps=STEPS
     )
-    bare = prepared.net - freedom.amounts(prepared.net) @ freedom.background
-    alone = 0.5 * float((freedom.weight * bare) @ bare)
+    curve = fit.scales @ fit.profiles
+    left = (prepared.net - fit.calculated) / prepared.sigma
     return CellFit(
-        strained_lattice(lattice, group, fit.states[0].strain),
-        fit.misfit / alone if alone > 0 else 1.0,
-        _unexplained(prepared, fit.scales @ fit.profiles),
+        lattice=strained_lattice(lattice, group, fit.states[0].strain),
+        zero_shift_deg=fit.zero_shift_deg,
+        scale=float(fit.scales[0]),
+        calculated=prepared.background + fit.calculated,
+        rwp_percent=100
+        * float(np.linalg.norm(left) / np.linalg.norm(prepared.counts / prepared.sigma)),
+        misfit=_angle(prepared.net - fit.background, curve),
+        residual=_residual(prepared, prepared.net - fit.calculated),
+        unexplained=_unexplained(prepared, curve),
     )
+
+
+def _freedom(prepared: Prepared) -> Freedom:
+    variance = prepared.sigma**2 + (MODEL_ERROR * np.maximum(prepared.net, 0.0)) ** 2
+    return Freedom(
+        1 / (variance * points_together(prepared)),
+        hats(prepared),
+        BACKGROUND_NOISES * float(np.median(prepared.sigma)),
+        shape=True,
+    )
+
+
+def _residual(prepared: Prepared, left: _FLOAT) -> float:
+    freedom = searching_freedom(prepared)
+    net = prepared.net - freedom.amounts(prepared.net) @ freedom.background
+    alone = float((freedom.weight * net) @ net)
+    return float((freedom.weight * left) @ left) / alone if alone > 0 else 1.0
+
+
+def _angle(measured: _FLOAT, calculated: _FLOAT) -> float:
+    """Between the square roots of two profiles, in radians."""
+    one, other = np.sqrt(np.maximum(measured, 0.0)), np.sqrt(np.maximum(calculated, 0.0))
+    size = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(np.arccos(min(float(one @ other) / size, 1.0))) if size > 0 else np.pi / 2
 
 
 def _unexplained(prepared: Prepared, curve: _FLOAT) -> float:

@@ -116,13 +116,13 @@ def screened(sticks: StickIndex, prepared: Prepared, near: _INT, count: int) -> 
     """Entries that vectors find near, compared line by line, and both orders made one.
 
     Args:
-        sticks: of every entry.
+        sticks: of these entries.
         prepared: the query.
         near: `SCREENED` rows or so, those with the nearest vectors first.
         count: of rows to return.
     """
     depth = max(count, FUSED_DEPTH)
-    return fuse([near[:depth], sticks.nearest(prepared, depth, near)], count)
+    return fuse([near[:depth], near[sticks.nearest(prepared, depth)]], count)
 
 
 def _response(prepared: Prepared) -> tuple[_FLOAT, _FLOAT, NDArray[np.int32]]:

@@ -1,4 +1,7 @@
-"""The shortlist fitted: every entry with its cell larger or smaller, the likeliest with it free."""
+"""The shortlist fitted: every entry with its cell larger or smaller, the likeliest with it free.
+
+The finalists among them are fitted once more, with all that a powder may change.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,9 @@ from search.ranking import Ranker
 
 FREED = 60
 """Entries, the best of the isotropic fit, whose cells are sought free."""
+
+FINALISTS = 6
+"""Entries, the best, between which a fit with cell, widths, texture and background decides."""
 
 _T = TypeVar("_T", bound=np.generic)
 _FLOAT = NDArray[np.float64]
@@ -106,19 +112,45 @@ def fit_rows(
     return fit_entries(
         prepared,
         rows,
-        library.lines.take(rows),
+        library.lines_of(rows),
         library.lattices[rows],
         library.space_group_numbers[rows],
         ranker,
     )
 
 
+def settle(
+    prepared: Prepared, library: Library, fitted: Fitted, ranker: Ranker
+) -> tuple[Fitted, tuple[CellFit, ...]]:
+    """Let the finalists' last fits decide their order.
+
+    Args:
+        prepared: the query.
+        library: of the entries.
+        fitted: the entries, best first.
+        ranker: weighs the last fits.
+
+    Returns:
+        The entries in their final order, cells and zero shifts as last fitted, and the finalists'
+        fits in the same order.
+    """
+    finals = [fit_entry(prepared, library, fitted, i) for i in range(min(FINALISTS, len(fitted)))]
+    score = ranker.final_score(fitted.score, finals)
+    order = np.argsort(-score, kind="stable")
+    lattices, zero_shift_deg = fitted.lattices.copy(), fitted.fits.zero_shift_deg.copy()
+    for i, final in enumerate(finals):
+        lattices[i], zero_shift_deg[i] = final.lattice, final.zero_shift_deg
+    fits = replace(fitted.fits, zero_shift_deg=zero_shift_deg)
+    settled = replace(fitted, fits=fits, lattices=lattices, score=score).take(order)
+    return settled, tuple(finals[i] for i in order[: len(finals)])
+
+
 def fit_entry(prepared: Prepared, library: Library, fitted: Fitted, place: int) -> CellFit:
-    """One of the fitted entries with cell, width and texture of its own, from where it stands."""
+    """One of the fitted entries with all its freedom, from where it stands."""
     row, lattice = fitted.rows[[place]], fitted.lattices[[place]]
     return fit_cell(
         prepared,
-        lines_in(library.lines.take(row), lattice)[0],
+        lines_in(library.lines_of(row), lattice)[0],
         lattice[0],
         int(library.space_group_numbers[row[0]]),
         zero_shift_deg=float(fitted.fits.zero_shift_deg[place]),

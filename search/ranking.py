@@ -1,17 +1,19 @@
 """Which of the fitted entries is the sample, and whether any of them is.
 
-Which: a conditional logit (McFadden 1974). Among entries of the library of which one is the
-sample, entry i is it with probability exp(u_i) / Σ_j exp(u_j), u linear in what the fit saw.
-Entries are compared within a query, so that what makes a whole pattern hard (noise, texture, few
-peaks) cancels. Whether: a logistic regression on what the best entry leaves over when its cell,
-width and texture are fitted, on how far that cell is from the stored one, on its lead over the
-best entry of another species, and on the number of measured peaks. The product of the two is the
-confidence.
+Which, in two steps, each a conditional logit (McFadden 1974). Among entries of the library of
+which one is the sample, entry i is it with probability exp(u_i) / Σ_j exp(u_j), u linear in what
+the fit saw. Entries are compared within a query, so that what makes a whole pattern hard (noise,
+texture, few peaks) cancels. The first step sees the quick fit of all; the second its verdict and,
+of a few finalists, the fit with all that a powder may change. Whether: a logistic regression on
+what the best entry leaves over in that fit, on how far its cell is from the stored one, on its
+lead over the best entry of another species, and on the number of measured peaks. The product of
+the two is the confidence.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -23,6 +25,7 @@ from search.free_cell import deformation
 from search.profile_fit import ProfileFits
 
 FEATURES = ("misfit", "unexplained", "lacking", "strain", "distortion", "zero_shift")
+FINAL_FEATURES = ("score", "misfit", "residual")
 PRESENCE_FEATURES = (
     "residual",
     "unexplained",
@@ -36,6 +39,9 @@ PRESENCE_FEATURES = (
 USUAL_STRAIN, USUAL_DISTORTION = 0.003, 0.002
 """Strains up to which one phase's cells commonly differ between samples."""
 
+MISFIT_UNIT, RESIDUAL_UNIT = 0.1, 0.1
+"""By which finalists commonly differ: an angle in radians, and a share of the sum of squares."""
+
 ENOUGH_LEAD = 3.0
 """A lead over other species that is longer says nothing more of whether the sample is there."""
 
@@ -48,11 +54,13 @@ class Ranker:
 
     Attributes:
         weights: of `FEATURES`, in that order.
+        final: of `FINAL_FEATURES`, in that order.
         presence: of `PRESENCE_FEATURES`, in that order.
         match: confidence in the first entry's species from which the answer is called a match.
     """
 
     weights: tuple[float, ...]
+    final: tuple[float, ...]
     presence: tuple[float, ...]
     match: float
 
@@ -62,6 +70,7 @@ class Ranker:
         content = json.loads((files("search") / "ranker.json").read_text())
         return cls(
             tuple(content["weights"][name] for name in FEATURES),
+            tuple(content["final"][name] for name in FINAL_FEATURES),
             tuple(content["presence"][name] for name in PRESENCE_FEATURES),
             content["match"],
         )
@@ -69,6 +78,15 @@ class Ranker:
     def score(self, fits: ProfileFits, distortion: _FLOAT) -> _FLOAT:
         """Worth of each entry, comparable within one query only. Shape (n,)."""
         return np.asarray(features(fits, distortion) @ np.asarray(self.weights))
+
+    def final_score(self, score: _FLOAT, fits: Sequence[CellFit]) -> _FLOAT:
+        """Worth of each entry once the finalists are fitted with all freedom. Shape (n,).
+
+        Args:
+            score: of the first step, best first. Shape (n,).
+            fits: of the finalists, in the same order.
+        """
+        return np.asarray(final_features(score, fits) @ np.asarray(self.final))
 
     def presence_probability(self, seen: _FLOAT) -> float:
         """Probability that the sample is among the entries at all, from `presence_features`."""
@@ -96,6 +114,21 @@ def features(fits: ProfileFits, distortion: _FLOAT) -> _FLOAT:
             (10 * fits.zero_shift_deg) ** 2,
         ]
     )
+
+
+def final_features(score: _FLOAT, fits: Sequence[CellFit]) -> _FLOAT:
+    """What the second step looks at. Entries behind the finalists fit no better than the worst.
+
+    Args:
+        score: of the first step, best first. Shape (n,).
+        fits: of the finalists, in the same order.
+
+    Returns:
+        Shape (n, len(FINAL_FEATURES)).
+    """
+    left = np.array([(fit.misfit / MISFIT_UNIT, fit.residual / RESIDUAL_UNIT) for fit in fits])
+    behind = np.tile(left.max(axis=0), (len(score) - len(fits), 1))
+    return np.column_stack([score, np.concatenate([left, behind])])
 
 
 def presence_features(

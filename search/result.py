@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from data.humps import Humps
 from data.pattern import Pattern
 from data.record import Source
 from indexer.entry import Entry
@@ -189,6 +190,7 @@ class LookupResult:
         hits: best first.
         timings_ms: by stage.
         mixtures: sets of phases, best first, where several phases were asked for.
+        humps: broad maxima of the background, curves on the query's axis; None without any.
     """
 
     query: Pattern
@@ -203,6 +205,7 @@ class LookupResult:
     hits: tuple[Hit, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
     mixtures: tuple[Mixture, ...] = ()
+    humps: Humps | None = None
 
 
 @dataclass(frozen=True, eq=False)

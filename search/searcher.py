@@ -19,16 +19,17 @@ from indexer.entry import Entry
 from indexer.learned import LearnedChannel
 from indexer.library import Library, default_channels
 from indexer.physical import PhysicalChannel
+from search.cautions import cautions
 from search.cell_fit import CellFit
-from search.final_fit import final_fit
+from search.final_fit import FinalFit, final_fit
 from search.first_stage import FUSED_DEPTH, SCREENED, StickIndex, screened
-from search.fitted import Fitted, fit_entry, fit_rows
+from search.fitted import Fitted, fit_rows, settle
 from search.free_cell import deformation, lines_in
 from search.fusion import fuse
 from search.kin import kin_of_first
 from search.mixture.entries import Entries
 from search.mixture.naming import MOST_PHASES, name_mixtures
-from search.overlay import on_axis, overlay
+from search.overlay import humps_on_axis, on_axis, overlay
 from search.profile_fit import STRAIN_LIMIT
 from search.ranking import Ranker, presence_features, shares
 from search.result import Fit, Hit, LookupResult, Mixture, Verdict
@@ -39,14 +40,15 @@ FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "l
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""
 
+READ_UP_TO = 10_000
+"""The same where lines are read from the disk as they are asked for."""
+
 FUSED = (PhysicalChannel.id, LearnedChannel.id)
 """Channels whose lists are made one."""
 
 SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
 
-CELLS_FREE = 5
-"""Rows, the best, whose cells are fitted as symmetry allows once all is decided."""
 LIKELY = 0.5
 """Probability from which the sample is said to be in the library."""
 
@@ -59,7 +61,7 @@ class Ranking:
         whole: the query.
         prepared: what of it was compared.
         fitted: the entries.
-        best: fit of the first one with cell, width and texture of its own.
+        finals: last fits of the first of them.
         presence: probability that the sample is among the entries at all.
         probability: that the entry is the sample; they sum to `presence`. Shape (n,).
         certainty: probability that the sample is of the first entry's species.
@@ -69,7 +71,7 @@ class Ranking:
     whole: Prepared
     prepared: Prepared
     fitted: Fitted
-    best: CellFit
+    finals: tuple[CellFit, ...]
     presence: float
     probability: NDArray[np.float64]
     certainty: float
@@ -136,7 +138,7 @@ class Searcher:
         # Twins share a row, so more entries than rows are looked at.
         seen = np.arange(min(len(ranking.rows), 2 * top + 20))
         fitted = ranking.fitted.take(seen)
-        lines = lines_in(self.library.lines.take(fitted.rows), fitted.lattices)
+        lines = lines_in(self.library.lines_of(fitted.rows), fitted.lattices)
         groups = group_twins(prepared, lines, fitted.fits.zero_shift_deg)[:top]
         listed = np.concatenate(groups)
         entries = dict(
@@ -151,19 +153,21 @@ class Searcher:
                     ranking,
                     i,
                     lines[i],
-                    free=rank <= CELLS_FREE and not order,
                     draw=rank <= overlays and not order,
                 )
                 for order, i in enumerate(group.tolist())
             ]
             confidence = float(ranking.probability[group].sum())
             hits.append(replace(members[0], confidence=confidence, twins=tuple(members[1:])))
-        timings["final_fit"] = 1e3 * (perf_counter() - start)
+        timings["rows"] = 1e3 * (perf_counter() - start)
         mixtures: tuple[Mixture, ...] = ()
         if phases > 1:
             start = perf_counter()
             mixtures = self.mixtures(ranking, filters, phases)
             timings["mixtures"] = 1e3 * (perf_counter() - start)
+        start = perf_counter()
+        humps = humps_on_axis(whole)
+        timings["humps"] = 1e3 * (perf_counter() - start)
         timings["total"] = sum(timings.values())
         return LookupResult(
             query=pattern,
@@ -172,7 +176,7 @@ class Searcher:
                 *pattern.warnings,
                 *self.library.warnings,
                 *self._stale(),
-                *_cautions(whole, prepared),
+                *cautions(whole, prepared, humps),
             ),
             library_path=str(self.library.path),
             library_version=self.library.version,
@@ -183,6 +187,7 @@ class Searcher:
             hits=tuple(hits),
             timings_ms={stage: round(ms, 2) for stage, ms in timings.items()},
             mixtures=mixtures,
+            humps=humps,
         )
 
     def mixtures(
@@ -202,8 +207,7 @@ class Searcher:
         """What of the library may be a phase of a mixture; arguments as for `rank`."""
         rows = self._allowed(filters, rows)
         # Vectors are of whole patterns; lines are compared wherever there is time for all.
-        exhaustive = (len(self.library) if rows is None else len(rows)) <= EXHAUSTIVE_UP_TO
-        kind: FirstStage = "exhaustive" if exhaustive else "auto"
+        kind: FirstStage = "exhaustive" if self._compares_all(rows) else "auto"
         return Entries(
             self.library,
             lambda prepared, count: self.first_stage(prepared, rows, kind, count),
@@ -251,10 +255,12 @@ class Searcher:
         fitted = fitted.take(np.argsort(-fitted.score, kind="stable"))
         timings["fit"] = 1e3 * (perf_counter() - start)
         start = perf_counter()
-        best = fit_entry(prepared, self.library, fitted, 0)
+        fitted, finals = settle(prepared, self.library, fitted, self.ranker)
+        timings["final_fit"] = 1e3 * (perf_counter() - start)
+        start = perf_counter()
         kin = kin_of_first(self.library, fitted.rows)
         stored = self.library.lattices[fitted.rows[0]]
-        seen = presence_features(best, stored, fitted.score, kin, len(prepared.peaks))
+        seen = presence_features(finals[0], stored, fitted.score, kin, len(prepared.peaks))
         presence = self.ranker.presence_probability(seen)
         share = shares(fitted.score)
         timings["confidence"] = 1e3 * (perf_counter() - start)
@@ -262,7 +268,7 @@ class Searcher:
             whole=whole,
             prepared=prepared,
             fitted=fitted,
-            best=best,
+            finals=finals,
             presence=presence,
             probability=presence * share,
             certainty=presence * float(share[kin].sum()),
@@ -310,22 +316,37 @@ class Searcher:
         Raises:
             QueryError: a channel is asked for whose vectors the library does not have.
         """
-        entries = len(self.library) if rows is None else len(rows)
-        names = self._parts(kind, entries)
+        names = self._parts(kind, rows)
         if names == ("screened",):
             near = self._order(LearnedChannel.id, prepared, rows, max(count, SCREENED))
-            return screened(self.sticks, prepared, near, count)
+            sticks = StickIndex.of(self.library.lines_of(near))
+            return screened(sticks, prepared, near, count)
         depth = count if len(names) == 1 else max(count, FUSED_DEPTH)
         return fuse([self._order(name, prepared, rows, depth) for name in names], count)
 
-    def _parts(self, kind: FirstStage, entries: int) -> tuple[str, ...]:
+    def warm(self) -> None:
+        """Read what the first look-up would otherwise wait for."""
+        if self.library.holds_lines:
+            _ = self.sticks
+        wanted = self._parts("auto", None)
+        for name in FUSED if wanted != ("screened",) else (LearnedChannel.id,):
+            if name in self.channels:
+                self.library.load(name)
+        _ = self.library.lattices, self.library.space_group_numbers, self.library.volumes
+
+    def _compares_all(self, rows: NDArray[np.int64] | None) -> bool:
+        """Whether the lines of all entries that are asked for are compared."""
+        entries = len(self.library) if rows is None else len(rows)
+        return entries <= (EXHAUSTIVE_UP_TO if self.library.holds_lines else READ_UP_TO)
+
+    def _parts(self, kind: FirstStage, rows: NDArray[np.int64] | None) -> tuple[str, ...]:
         """What a first stage is made of."""
         fused = tuple(name for name in FUSED if name in self.channels)
         if kind == "vectors":
             return fused or FUSED[:1]
         if kind != "auto":
             return (kind,)
-        if entries > EXHAUSTIVE_UP_TO and fused:
+        if not self._compares_all(rows) and fused:
             return ("screened",) if LearnedChannel.id in fused else fused
         return ("exhaustive", *(name for name in fused if name == LearnedChannel.id))
 
@@ -333,7 +354,9 @@ class Searcher:
         self, name: str, prepared: Prepared, rows: NDArray[np.int64] | None, count: int
     ) -> NDArray[np.int64]:
         if name == "exhaustive":
-            return self.sticks.nearest(prepared, count, rows)
+            if rows is None or self.library.holds_lines:
+                return self.sticks.nearest(prepared, count, rows)
+            return rows[StickIndex.of(self.library.lines_of(rows)).nearest(prepared, count)]
         if name not in self.channels:
             raise QueryError(
                 f"{self.library.path}: no vectors of the channel {name} as it is now; "
@@ -356,16 +379,17 @@ class Searcher:
         i: int,
         lines: Lines,
         *,
-        free: bool,
         draw: bool,
     ) -> Hit:
         fits, prepared = ranking.fitted.fits, ranking.prepared
-        zero = float(fits.zero_shift_deg[i])
-        final = final_fit(prepared, lines, strain=0.0, zero_shift_deg=zero)
         lattice = ranking.fitted.lattices[i]
-        if free:
-            found = ranking.best if i == 0 else fit_entry(prepared, self.library, ranking.fitted, i)
-            lattice = found.lattice
+        zero, correlation = float(fits.zero_shift_deg[i]), float(fits.correlation[i])
+        fit: CellFit | FinalFit
+        if i < len(ranking.finals):
+            fit = ranking.finals[i]
+            correlation = float(np.cos(fit.misfit))
+        else:
+            fit = final_fit(prepared, lines, strain=0.0, zero_shift_deg=zero)
         stored = self.library.lattices[ranking.rows[i]]
         (strain,), (distortion,) = deformation(stored[None], lattice[None])
         return Hit(
@@ -379,18 +403,18 @@ class Searcher:
             score=float(ranking.fitted.score[i]),
             confidence=float(ranking.probability[i]),
             fit=Fit(
-                rwp_percent=final.rwp_percent,
-                correlation=float(fits.correlation[i]),
+                rwp_percent=fit.rwp_percent,
+                correlation=correlation,
                 cell=replace(entry.crystal, lattice=lattice).cell,
                 strain_percent=100 * float(strain),
                 distortion_percent=100 * float(distortion),
                 zero_shift_deg=zero,
-                scale=final.scale,
+                scale=fit.scale,
                 matched_peaks=int(fits.matched_peaks[i]),
                 missing_peaks=int(fits.missing_peaks[i]),
                 unexplained_peaks=int(fits.unexplained_peaks[i]),
             ),
-            overlay=overlay(ranking.whole, prepared, lines, final, strain=0.0, zero_shift_deg=zero)
+            overlay=overlay(ranking.whole, prepared, lines, fit.calculated, zero_shift_deg=zero)
             if draw
             else None,
         )
@@ -403,15 +427,3 @@ class Searcher:
             for stamp in self.library.channels
             if stamp.id in known and stamp.id not in self.channels
         )
-
-
-def _cautions(whole: Prepared, prepared: Prepared) -> tuple[str, ...]:
-    cautions = []
-    if len(prepared.peaks) < 4:
-        cautions.append(
-            f"only {len(prepared.peaks)} peaks stand out of the noise: many crystals fit"
-        )
-    if prepared is not whole:
-        last = prepared.two_theta_deg[-1]
-        cautions.append(f"compared up to {last:.1f}° 2θ, where the library's lines end")
-    return tuple(cautions)

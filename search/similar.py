@@ -50,7 +50,10 @@ def similar_to(library: Library, one: Fingerprint, *, top: int = 20) -> tuple[Si
     stretched = [Lines(own.inv_d2 / (1 + strain) ** 2, own.strength, own.hkl) for strain in strains]
     questions = channel.embed_lines(LinesTable.of(stretched))
     rows, scores = library.nearest(channel.id, questions, top)
-    best = strains[np.argmax(library.vectors(channel.id)[rows] @ questions.T, axis=1)]
+    order = np.argsort(rows)
+    vectors = np.empty((len(rows), channel.dimension), np.float32)
+    vectors[order] = library.vectors_of(channel.id, rows[order])
+    best = strains[np.argmax(vectors @ questions.T, axis=1)]
     return tuple(
         SimilarEntry(rank, float(score), entry.id == one.id, 100 * float(strain), entry)
         for rank, (entry, score, strain) in enumerate(

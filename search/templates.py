@@ -59,7 +59,7 @@ class TemplateFinder:
         place = {member: len(self.templates) + i for i, member in enumerate(members)}
         rows = np.array([library.row(member) for member in members], dtype=np.int64)
         centroids = np.array([one.pattern for one in self.templates]).reshape(-1, INTERVALS)
-        drawn = np.concatenate([centroids, patterns_of(library.lines.take(rows))])
+        drawn = np.concatenate([centroids, patterns_of(library.lines_of(rows))])
         self._patterns = unit(blurred(drawn))
         self._of_template = [
             np.array([i, *(place[member] for member in one.members)])

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from data.humps import Humps
 from data.pattern import Pattern
 from indexer.entry import Entry
 from indexer.library import Library
@@ -26,6 +27,7 @@ def answer(result: LookupResult) -> dict[str, Any]:
         "verdict": result.verdict,
         "presence": result.presence,
         "hits": [hit_answer(hit) for hit in result.hits],
+        "humps": humps_answer(result.humps),
         "timings_ms": dict(result.timings_ms),
     }
     if result.mixtures:
@@ -77,6 +79,13 @@ def mixture_answer(mixture: Mixture) -> dict[str, Any]:
             "two_theta_deg": mixture.unexplained_two_theta_deg.tolist(),
         },
     }
+
+
+def humps_answer(humps: Humps | None) -> dict[str, Any] | None:
+    """Broad maxima of the background, without the curves."""
+    if humps is None:
+        return None
+    return {"area_percent": humps.area_percent, "each": [asdict(one) for one in humps.each]}
 
 
 def cell_answer(cell: tuple[float, float, float, float, float, float]) -> dict[str, float]:

@@ -9,7 +9,10 @@ from data.sources.stream import SourceStream
 
 __all__ = ["KINDS", "SourceStream", "open_source"]
 
-KINDS = "bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, or .parquet"
+KINDS = (
+    "bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, .parquet, or a folder in an "
+    "object store (s3://bucket/folder)"
+)
 
 
 def open_source(text: str) -> SourceStream:
@@ -18,7 +21,8 @@ def open_source(text: str) -> SourceStream:
     Args:
         text: "bundled", "core-mof", or the path of a folder (searched for *.cif at every
             depth), a .cif, a .zip of CIFs, a .csv or .parquet with a column `cif`, or a .parquet
-            in the layout of `data.sources.packed`. A path wins over a name that it looks like
+            in the layout of `data.sources.packed`, or CIFs in an object store
+            (s3://bucket/folder). A path wins over a name that it looks like
             only when written as a path (./bundled).
 
     Returns:
@@ -38,8 +42,10 @@ def open_source(text: str) -> SourceStream:
 
         archives = core_mof.installed_archives()
         return SourceStream(text, core_mof.read_core_mof(archives), core_mof.FILES)
-    from data.sources import files, tables
+    from data.sources import files, stores, tables
 
+    if stores.in_store(text):
+        return stores.open_store(text)
     path = Path(text).expanduser()
     try:
         if path.is_dir():

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from data.cif import MAX_CIF_BYTES
 from data.errors import LibraryError
-from data.offered import Offered
+from data.offered import Offered, Place
 from data.record import Problem
 from data.sources.stream import SourceStream
 
@@ -39,7 +39,17 @@ def open_folder(folder: Path) -> SourceStream:
     )
     if not paths:
         raise LibraryError(f"{folder}: no *.cif in this folder or below; check the path")
-    return SourceStream.of_files(str(folder), map(Offered.file, paths), len(paths))
+    return SourceStream.of_places(
+        str(folder), map(_place, paths), map(Offered.file, paths), len(paths)
+    )
+
+
+def _place(path: Path) -> Place:
+    try:
+        size = path.stat().st_size
+    except OSError:  # reading it will say why
+        size = 0
+    return Place(os.path.abspath(path), size)  # noqa: PTH100 - a link is a place of its own
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,6 @@ phases were missing as often as `MISSING` supposes.
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +34,7 @@ from search.agreement import (
     agreement,
 )
 from search.choice import likeliest_weights
+from search.coefficients import excluded_by, parser_of, write_coefficients
 from search.mixture.confidence import (
     WHETHER,
     WHICH,
@@ -96,30 +94,22 @@ class Question:
 
 def main() -> None:
     """Make the coefficients and write them beside this file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--library", required=True, help="a library of the bundled crystals")
-    parser.add_argument("--exclude", type=Path, help="reduced formulas that are not to be used")
+    parser = parser_of(__doc__, Path(__file__).with_name("belief.json"))
     parser.add_argument("--queries", type=int, default=160)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--into", type=Path, default=Path(__file__).with_name("belief.json"))
     options = parser.parse_args()
-    excluded = set(options.exclude.read_text().split()) if options.exclude else set()
+    excluded = excluded_by(options)
     library = Library.open(options.library)
     asked = questions(library, excluded, options.queries, options.seed)
     belief = estimate(asked)
-    content = {
+    made = {
         "which": dict(zip(WHICH, np.round(belief.which, 4).tolist(), strict=True)),
         "whether": dict(zip(WHETHER, np.round(belief.whether, 4).tolist(), strict=True)),
         "made_by": "python -m search.mixture.calibration",
         "queries": len(asked),
-        "seed": options.seed,
-        "library_entries": len(library),
-        "excluded_formulas": len(excluded),
         "supposed_missing_percent": 100 * MISSING,
         "cross_validation": cross_validate(asked),
     }
-    options.into.write_text(json.dumps(content, indent=2) + "\n")
-    sys.stdout.write(options.into.read_text())
+    write_coefficients(options, library, excluded, made)
 
 
 def questions(library: Library, excluded: set[str], count: int, seed: int) -> list[Question]:

@@ -64,7 +64,7 @@ class Entries:
         """
         key = row, isotropic
         if key not in self._phases:
-            lines = self.library.lines[row]
+            lines = self.library.lines_of(np.array([row]))[0]
             height = lines.strength / lines.inv_d2
             keep = height >= FAINT * height.max(initial=0.0)
             kept = Lines(lines.inv_d2[keep], lines.strength[keep], lines.hkl[keep])
@@ -73,7 +73,9 @@ class Entries:
 
     def free_phase(self, row: int) -> Phase:
         """A row with all its lines, every strain that its symmetry allows, and texture."""
-        return self._made(row, self.library.lines[row], isotropic=False, textured=True)
+        return self._made(
+            row, self.library.lines_of(np.array([row]))[0], isotropic=False, textured=True
+        )
 
     def oddity(self, row: int) -> float:
         """What a row costs a hypothesis for being complicated; see `ELEMENT_COST`."""

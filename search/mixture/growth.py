@@ -122,7 +122,7 @@ def screened(
     profiles = [] if fit is None else list(fit.profiles)
     return screen(
         prepared,
-        entries.library.lines.take(rows),
+        entries.library.lines_of(rows),
         left=prepared.net if fit is None else prepared.net - fit.calculated,
         weight=freedom.weight,
         present=np.vstack([*profiles, freedom.background]),

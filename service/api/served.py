@@ -18,7 +18,7 @@ from data.radiation import Radiation
 from data.reading import read_pattern
 from indexer.library import Library
 from indexer.publishing import CURRENT
-from search.searcher import FUSED, Searcher
+from search.searcher import Searcher
 from service.answer import without_path
 from service.api.logs import log
 from service.api.metrics import Metrics
@@ -49,10 +49,7 @@ class Opened:
 
     def warm(self) -> None:
         """Read what the first look-up would otherwise wait for."""
-        _ = self.searcher.sticks
-        for channel in FUSED:
-            if channel in self.searcher.channels:
-                self.library.load(channel)
+        self.searcher.warm()
 
     def rehearse(self) -> None:
         """Look a pattern that ships up: the first look-up of an installation compiles for minutes.

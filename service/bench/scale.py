@@ -55,7 +55,7 @@ class _Crowd:
         if what == LEARNED:
             return self.index.nearest(question, FUSED_DEPTH)[0]
         near = self.index.nearest(question, SCREENED)[0]
-        return screened(self.sticks, prepared, near, FUSED_DEPTH)
+        return screened(StickIndex.of(self.lines.take(near)), prepared, near, FUSED_DEPTH)
 
 
 def bench_scale(

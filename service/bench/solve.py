@@ -80,6 +80,7 @@ class _Outcome:
     ranks: dict[str, int]
     rmse: float | None
     seconds: float
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -344,7 +345,8 @@ def _outcome(case: SolveCase, way: Way, settings: _Settings) -> _Outcome:
         for name, limits in TOLERANCES.items()
     }
     ranks = {name: _first(found) for name, found in distances.items()}
-    return _Outcome(ranks, distances["loose"][0] if crystals else None, seconds)
+    rmse = distances["loose"][0] if crystals else None
+    return _Outcome(ranks, rmse, seconds, len(crystals))
 
 
 def _first(distances: Sequence[float | None]) -> int:
@@ -360,6 +362,9 @@ def _summary(outcomes: list[_Outcome], groups: Sequence[tuple[str, ...]]) -> dic
     names = dict.fromkeys(group for belongs in groups for group in belongs)
     return {
         "seconds_a_case": round(float(np.median([one.seconds for one in outcomes])), 2),
+        "seconds_per_sample": round(
+            sum(one.seconds for one in outcomes) / max(sum(one.samples for one in outcomes), 1), 3
+        ),
         "groups": {
             name: _group(
                 [one for one, belongs in zip(outcomes, groups, strict=True) if name in belongs]

@@ -129,6 +129,21 @@ class DrawnHit(TypedDict):
     shown: NotRequired[bool]
 
 
+class Hump(TypedDict):
+    """A broad maximum of the background."""
+
+    two_theta_deg: float
+    fwhm_deg: float
+    over_background: float
+
+
+class Humps(TypedDict):
+    """All of them; the share is of the area of humps and peaks together."""
+
+    area_percent: float
+    each: list[Hump]
+
+
 class Curves(TypedDict):
     """A pattern and what is drawn over it, to be read by `unpacked`."""
 
@@ -137,6 +152,7 @@ class Curves(TypedDict):
     x: str
     counts: str
     background: str
+    humps: NotRequired[tuple[str, str]]
     hits: list[DrawnHit]
 
 
@@ -161,6 +177,7 @@ class Answer(TypedDict):
     verdict: Verdict
     presence: float
     hits: list[Hit]
+    humps: Humps | None
     mixtures: NotRequired[list[Mixture]]
     curves: NotRequired[Curves]
     timings_ms: dict[str, float]

@@ -33,7 +33,7 @@ EXTRAS = {
     "relax": "chgnet",
     "service": "fastapi",
     "optimade": "optimade",
-    "distributed": "lance-ray",
+    "distributed": "ray",
 }
 ROCK_SALT_D_ANGSTROM = 5.64 / 2
 """d of the 200 line of NaCl, its strongest."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,10 +19,9 @@ from service.commands.templates import templates
 from service.terminal import complain, emit, progress_bar, say, show
 
 if TYPE_CHECKING:
-    from data.offered import Offered
-    from data.record import Problem, Record
     from data.sources import SourceStream
     from indexer import Library
+    from indexer.ingest import Item
     from indexer.tallying import Change
     from service.map import LibraryMap
 
@@ -33,15 +35,29 @@ app = typer.Typer(
 SHOWN_PROBLEMS = 20
 
 
+class Engines(StrEnum):
+    """What works out crystals."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 class Joined:
-    """Several sources as one stream of files or records that knows its length if they all do."""
+    """Several sources as one stream of files or records that knows its length if they all do.
 
-    def __init__(self, streams: list[SourceStream]) -> None:
+    Files that can be read elsewhere are left unread where `unread` says so.
+    """
+
+    def __init__(self, streams: list[SourceStream], *, unread: bool = False) -> None:
         self.streams = streams
+        self.unread = unread
 
-    def __iter__(self) -> Iterator[Record | Problem | Offered]:
+    def __iter__(self) -> Iterator[Item]:
         for stream in self.streams:
-            yield from stream if stream.offered is None else stream.offered
+            if self.unread and stream.places is not None:
+                yield from stream.places
+            else:
+                yield from stream if stream.offered is None else stream.offered
 
     def __length_hint__(self) -> int:
         totals = [stream.total for stream in self.streams]
@@ -55,8 +71,8 @@ def build(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, .parquet; "
-            "- reads a CIF from stdin.",
+            help="bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, .parquet, "
+            "s3://bucket/folder; - reads a CIF from stdin.",
         ),
     ],
     *,
@@ -71,6 +87,13 @@ def build(
     replace: Annotated[
         bool, typer.Option("--replace", help="Build anew what is there already.")
     ] = False,
+    engine: Annotated[
+        Engines,
+        typer.Option(
+            help="What works out crystals: this machine, or the Ray cluster that $RAY_ADDRESS "
+            "names (extra distributed)."
+        ),
+    ] = Engines.LOCAL,
     json: Json = False,
 ) -> None:
     """Make a library of crystals."""
@@ -78,9 +101,12 @@ def build(
     from service.settings import Settings
 
     path = Settings.load().library_path(into)
-    streams = Joined([_open(source) for source in sources])
-    with progress_bar() as progress:
-        library = Library.build(streams, path, replace=replace, progress=progress)
+    streams = Joined([_open(source) for source in sources], unread=engine is Engines.RAY)
+    # Ray tells on stdout of workers that were lost.
+    with progress_bar() as progress, redirect_stdout(sys.stderr):
+        library = Library.build(
+            streams, path, replace=replace, progress=progress, engine=engine.value
+        )
     _tell_change(library, json=json)
 
 
@@ -207,8 +233,6 @@ def _open(source: str) -> SourceStream:
 
     if source != "-":
         return open_source(source)
-    import sys
-
     from data.offered import Offered
 
     given = Offered.upload(sys.stdin.buffer.read(), "standard input")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import LibraryError, QueryError
+from data.sources.stores import fetched, in_store, put
 from service.commands.options import DryRun, Json, LibraryName, verb
 from service.commands.search import open_library
 from service.terminal import complain, emit, emit_line, progress_bar, show
@@ -180,25 +182,33 @@ def ledger(
 
 @verb
 def export(
-    to: Annotated[Path, typer.Argument(metavar="FILE", help="The bundle, or a folder for it.")],
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE", help="The bundle, a folder for it, or s3://bucket/name.braggle."
+        ),
+    ],
     *,
     library: LibraryName = None,
     json: Json = False,
 ) -> None:
     """Write a library as one file, to be handed on."""
     opened = open_library(library)
-    with progress_bar() as progress:
-        file = opened.export(to, progress=progress)
-    size = file.stat().st_size
+    with progress_bar() as progress, put(to) if in_store(to) else nullcontext(Path(to)) as place:
+        written = opened.export(place, progress=progress)
+        size = written.stat().st_size
+    file = to if in_store(to) else str(written)
     if json:
-        emit({"library": _library(opened), "file": str(file), "bytes": size})
+        emit({"library": _library(opened), "file": file, "bytes": size})
     else:
         show(f"{file}: {len(opened)} entries of version {opened.version}, {size / 1e6:.1f} MB")
 
 
 @verb
 def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A bundle.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A bundle; s3://bucket/name.braggle is fetched.")
+    ],
     *,
     into: Annotated[
         str | None,
@@ -215,8 +225,9 @@ def import_(
     from service.settings import Settings
 
     path = Settings.load().library_path(into)
-    with progress_bar() as progress:
-        made = Library.import_bundle(file, path, progress=progress)
+    fetching = fetched(file) if in_store(file) else nullcontext(Path(file))
+    with progress_bar() as progress, fetching as place:
+        made = Library.import_bundle(place, path, progress=progress)
     if json:
         emit({"library": _library(made)})
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from data.humps import Humps
 from data.pattern import Pattern
 from search.result import LookupResult, Mixture, Overlay
 from service.pages import packed
@@ -23,6 +24,7 @@ def pack(result: LookupResult) -> dict[str, Any]:
             for hit in result.hits
             if hit.overlay is not None
         ],
+        result.humps,
     )
 
 
@@ -36,11 +38,14 @@ def pack_mixture(result: LookupResult, mixture: Mixture) -> dict[str, Any]:
     for place, (phase, overlay) in enumerate(zip(mixture.phases, lines, strict=False), start=1):
         one = packed_overlay(place, phase_name(phase), overlay)
         hits.append(one | {"label": str(place), "shown": True})
-    return pack_curves(result.query, result.background, hits)
+    return pack_curves(result.query, result.background, hits, result.humps)
 
 
 def pack_curves(
-    pattern: Pattern, background: NDArray[np.float64], hits: list[dict[str, Any]]
+    pattern: Pattern,
+    background: NDArray[np.float64],
+    hits: list[dict[str, Any]],
+    humps: Humps | None = None,
 ) -> dict[str, Any]:
     """A pattern and what is drawn over it, numbers as base64 of little-endian float32 and int16.
 
@@ -51,9 +56,10 @@ def pack_curves(
         pattern: as measured.
         background: of it, in counts. Shape (n,).
         hits: of `packed_overlay`, best first.
+        humps: of the background, curves on the pattern's axis.
     """
     two_theta = pattern.two_theta_deg
-    return {
+    curves = {
         "wavelength": _wavelength(two_theta, pattern.q_inv_angstrom),
         "hasTwoTheta": pattern.radiation is not None,
         "x": packed(two_theta, "<f4"),
@@ -61,6 +67,9 @@ def pack_curves(
         "background": packed(background, "<f4"),
         "hits": hits,
     }
+    if humps is not None:
+        curves["humps"] = [packed(one, "<f4") for one in (humps.smooth, humps.smooth + humps.curve)]
+    return curves
 
 
 def packed_overlay(rank: int, name: str, overlay: Overlay) -> dict[str, Any]:

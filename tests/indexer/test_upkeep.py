@@ -14,6 +14,7 @@ from data.canonical import crystal_id, standardize
 from data.cif import write_cif
 from data.errors import LibraryError, QueryError
 from data.offered import Offered
+from data.sources import open_source
 from indexer import Library
 from indexer.history import history
 from indexer.maintaining import maintain
@@ -118,6 +119,22 @@ class TestLedger:
             ("/a/1.cif", "added"),
             ("/b/1.cif", "added"),
         ]
+
+    def test_a_file_that_is_read_where_it_is_worked_out_is_told_by_its_content(
+        self, copy: Path, tmp_path: Path
+    ) -> None:
+        for name, number in (("1.cif", 100), ("2.cif", 101)):
+            (tmp_path / name).write_bytes(cif(number))
+        places = open_source(str(tmp_path)).places
+        assert places is not None
+        files = list(places)
+        once = Library.open(copy).add(files, channels=CHANNELS)
+        (tmp_path / "2.cif").write_bytes(cif(102))
+        twice = once.add(files, channels=CHANNELS)
+        assert twice.change is not None
+        assert (twice.change.added, twice.change.skipped, twice.change.superseded) == (1, 1, 1)
+        assert {id_of(100), id_of(102)} <= set(twice.ids)
+        assert id_of(101) not in twice.ids
 
     def test_one_crystal_in_two_files_is_an_entry_with_two_sources(self, copy: Path) -> None:
         files = [offered("/a/1.cif", 100), offered("/b/1.cif", 100)]

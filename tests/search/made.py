@@ -15,6 +15,7 @@ from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from data.profile import simulate, simulate_pattern
 from data.radiation import CU_KA, Radiation
+from search.cell_fit import CellFit
 from tests.crystals import ALL
 
 MEASURED = {"Anglesite", "Fluorapatite", "NAC", "Na2Ca3Al2F14"}
@@ -73,3 +74,18 @@ def in_other_axes(crystal: Crystal) -> Crystal:
     basis = np.array([[0, 1, 0], [0, 0, 1], [1, 1, 0]])
     moved = crystal.fractional @ np.linalg.inv(basis) + [0.13, 0.28, 0.41]
     return replace(crystal, lattice=basis @ crystal.lattice, fractional=moved - np.floor(moved))
+
+
+def cell_fit(**known: Any) -> CellFit:
+    """A last fit of which only some figures matter."""
+    others: dict[str, Any] = {
+        "lattice": np.eye(3),
+        "zero_shift_deg": 0.0,
+        "scale": 1.0,
+        "calculated": np.zeros(0),
+        "rwp_percent": 10.0,
+        "misfit": 0.2,
+        "residual": 0.1,
+        "unexplained": 0.0,
+    }
+    return CellFit(**others | known)

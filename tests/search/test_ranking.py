@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from search.cell_fit import CellFit
 from search.profile_fit import ProfileFits, fit_profiles
 from search.ranking import (
     ENOUGH_LEAD,
     FEATURES,
+    FINAL_FEATURES,
     PRESENCE_FEATURES,
     Ranker,
     features,
@@ -22,7 +22,7 @@ from search.ranking import (
     shares,
 )
 from tests.crystals import CALCITE, QUARTZ, RUTILE
-from tests.search.made import prepared_of, table
+from tests.search.made import cell_fit, prepared_of, table
 
 SCORES = st.lists(st.floats(-500, 500), min_size=1, max_size=50).map(np.array)
 
@@ -63,7 +63,7 @@ def test_a_correlation_rounded_above_one_is_one() -> None:
 @pytest.mark.parametrize("name", FEATURES)
 def test_each_weight_belongs_to_its_feature(name: str) -> None:
     weights = tuple(float(name == own) for own in FEATURES)
-    ranker = Ranker(weights, (0.0,) * len(PRESENCE_FEATURES), 0.5)
+    ranker = Ranker(weights, (1.0, 0.0, 0.0), (0.0,) * len(PRESENCE_FEATURES), 0.5)
     column = {
         "misfit": {"correlation": [0.0]},
         "unexplained": {"explained": [0.0]},
@@ -92,9 +92,28 @@ def test_shares_by_hand() -> None:
     np.testing.assert_allclose(shares(np.log([1.0, 3.0, 4.0])), [0.125, 0.375, 0.5])
 
 
+class TestSecondStep:
+    ranker = Ranker((0.0,) * len(FEATURES), (2.0, -1.0, -0.5), (0.0,) * len(PRESENCE_FEATURES), 0.5)
+
+    def test_score_by_hand(self) -> None:
+        fits = [cell_fit(misfit=0.3, residual=0.2), cell_fit(misfit=0.2, residual=0.4)]
+        found = self.ranker.final_score(np.array([0.0, -0.1, -3.0]), fits)
+        # Who was not fitted again leaves as much as the worst who was.
+        np.testing.assert_allclose(found, [-4.0, -4.2, -11.0])
+
+    @given(SCORES, st.lists(st.floats(0, np.pi / 2), min_size=1, max_size=6))
+    def test_nobody_overtakes_the_finalists(
+        self, score: NDArray[np.float64], misfits: list[float]
+    ) -> None:
+        score = -np.sort(-score)
+        fits = [cell_fit(misfit=one) for one in misfits[: len(score)]]
+        found = self.ranker.final_score(score, fits)
+        assert found[len(fits) :].max(initial=-np.inf) <= found[: len(fits)].min() + 1e-9
+
+
 class TestPresence:
     stored = np.diag([4.0, 5.0, 6.0])
-    best = CellFit(np.diag([4.0, 5.0, 6.0]) * 1.003, residual=0.4, unexplained=0.1)
+    best = cell_fit(lattice=np.diag([4.0, 5.0, 6.0]) * 1.003, residual=0.4, unexplained=0.1)
 
     def seen(self, score: list[float], kin: list[bool]) -> NDArray[np.float64]:
         return presence_features(self.best, self.stored, np.array(score), np.array(kin), 9)
@@ -114,7 +133,9 @@ class TestPresence:
         seen = self.seen([-1.0, -1.5, -3.0], [True, True, False])
         value = dict(zip(PRESENCE_FEATURES, seen, strict=True))[name]
         weights = tuple(0.5 * (name == own) for own in PRESENCE_FEATURES)
-        found = Ranker((0.0,) * len(FEATURES), weights, 0.5).presence_probability(seen)
+        found = Ranker((0.0,) * len(FEATURES), (1.0, 0.0, 0.0), weights, 0.5).presence_probability(
+            seen
+        )
         assert found == pytest.approx(1 / (1 + np.exp(-0.5 * value)))
 
 
@@ -122,11 +143,16 @@ class TestShipped:
     def test_every_coefficient_is_in_the_file(self) -> None:
         content = json.loads((files("search") / "ranker.json").read_text())
         assert set(content["weights"]) == set(FEATURES)
+        assert set(content["final"]) == set(FINAL_FEATURES)
         assert set(content["presence"]) == set(PRESENCE_FEATURES)
+        assert list(Ranker.shipped().final) == [content["final"][name] for name in FINAL_FEATURES]
         assert list(Ranker.shipped().weights) == [content["weights"][name] for name in FEATURES]
 
     def test_no_kind_of_misfit_counts_in_favour(self) -> None:
         assert (np.array(Ranker.shipped().weights) <= 0.0).all()
+        score, *left = Ranker.shipped().final
+        assert score > 0.0
+        assert max(left) < 0.0
 
     def test_what_is_left_over_speaks_against_presence_and_a_lead_for_it(self) -> None:
         presence = dict(zip(PRESENCE_FEATURES, Ranker.shipped().presence, strict=True))

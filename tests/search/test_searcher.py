@@ -88,9 +88,16 @@ class TestMeasured:
         assert result.library_path == str(library.path)
         assert (result.library_version, result.library_entries) == (1, len(library))
         assert result.channels == ("physical", "learned", "atoms")
-        assert {"preparation", "first_stage", "fit", "confidence", "final_fit", "total"} == set(
-            result.timings_ms
-        )
+        assert {
+            "preparation",
+            "first_stage",
+            "fit",
+            "final_fit",
+            "confidence",
+            "rows",
+            "humps",
+            "total",
+        } == set(result.timings_ms)
         assert [hit.rank for hit in result.hits] == list(range(1, 9))
         scores = [hit.score for hit in result.hits]
         assert scores == sorted(scores, reverse=True)
@@ -119,7 +126,7 @@ class TestMeasured:
         """NAC was measured to 0.41 Å; the library's lines end at 1 Å."""
         pattern = patterns["NAC"]
         result = searcher.lookup(pattern, overlays=1)
-        assert "compared up to 23." in result.warnings[-1]
+        assert "Compared up to 23." in result.warnings[-1]
         overlay = result.hits[0].overlay
         assert overlay is not None
         beyond = pattern.x > 24.5
@@ -461,3 +468,22 @@ class TestBadInput:
         pattern = measured(scaled(MOF_5, 1.0), two_theta_range_deg=(4.0, 50.0))
         result = searcher.lookup(pattern)
         assert result.verdict == "no-confident-match"
+
+
+def test_a_large_library_is_searched_without_holding_its_lines(
+    monkeypatch: pytest.MonkeyPatch, library: Library
+) -> None:
+    held = Searcher(library)
+    monkeypatch.setattr("indexer.library.LINES_HELD", 10)
+    monkeypatch.setattr("search.searcher.READ_UP_TO", 10)
+    read = Searcher(Library.open(library.path))
+    read.warm()
+    pattern = measured(QUARTZ)
+    one, other = (each.lookup(pattern, first_stage="screened") for each in (held, read))
+    assert [hit.id for hit in one.hits] == [hit.id for hit in other.hits]
+    assert [hit.score for hit in one.hits] == pytest.approx([hit.score for hit in other.hits])
+    assert read.lookup(pattern).hits[0].id == other.hits[0].id
+    rows = np.arange(0, len(library), 2)
+    few = read.rank(pattern, rows=rows[:8], first_stage="exhaustive")
+    assert set(few.rows) <= set(rows[:8])
+    assert not {"lines", "ids"} & set(vars(read.library))

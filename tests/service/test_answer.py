@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from data.errors import PatternError
+from data.humps import Hump, Humps
 from data.pattern import Pattern
 from service.answer import answer, failure
 from service.terminal import emit
@@ -14,7 +15,15 @@ from tests.service.conftest import MakeResult
 
 def test_the_document_has_the_agreed_form(make_result: MakeResult) -> None:
     document = answer(make_result())
-    assert set(document) == {"query", "library", "verdict", "presence", "hits", "timings_ms"}
+    assert set(document) == {
+        "query",
+        "library",
+        "verdict",
+        "presence",
+        "hits",
+        "humps",
+        "timings_ms",
+    }
     assert {"file", "points", "two_theta_range_deg", "wavelength_angstrom"} <= set(
         document["query"]
     )
@@ -28,7 +37,18 @@ def test_the_document_has_the_agreed_form(make_result: MakeResult) -> None:
     assert hit["fit"]["cell"]["b"] == 5.402
     assert [twin["names"] for twin in hit["twins"]] == [["Hashemite"]]
     assert "twins" not in document["hits"][1]
+    assert document["humps"] is None
     json.dumps(document, allow_nan=False)
+
+
+def test_humps_are_told_without_their_curves(make_result: MakeResult) -> None:
+    hump = Hump(two_theta_deg=14.0, fwhm_deg=8.0, over_background=2.5)
+    humps = Humps((hump,), 60.0, np.ones(3000), np.zeros(3000))
+    document = answer(replace(make_result(), humps=humps))
+    assert document["humps"] == {
+        "area_percent": 60.0,
+        "each": [{"two_theta_deg": 14.0, "fwhm_deg": 8.0, "over_background": 2.5}],
+    }
 
 
 def test_a_q_axis_has_no_wavelength(make_result: MakeResult) -> None:

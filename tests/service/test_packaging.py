@@ -47,6 +47,7 @@ def test_every_import_is_declared() -> None:
             *extras["optimade"],
             *extras["client"],
             *extras["mcp"],
+            *extras["distributed"],
             *extras["dev"],
         ]
     )

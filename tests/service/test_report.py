@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import re
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from data.errors import BraggleError
+from data.humps import Hump, Humps
 from service.report import render, write_report
 from tests.service.conftest import MakeResult
 from tests.service.html_page import Page
@@ -56,6 +58,16 @@ def test_curves_reach_the_page_unharmed(make_result: MakeResult) -> None:
     assert overlay is not None
     hkl = np.frombuffer(base64.b64decode(curves["hits"][0]["hkl"]), "<i2").reshape(-1, 3)
     np.testing.assert_array_equal(hkl, overlay.ticks_hkl)
+    assert "humps" not in curves
+
+
+def test_humps_reach_the_page(make_result: MakeResult) -> None:
+    smooth, curve = np.linspace(50, 20, 3000), np.linspace(0, 90, 3000)
+    humps = Humps((Hump(14.0, 8.0, 2.5),), 60.0, smooth, curve)
+    (curves,) = Page(render([replace(make_result(), humps=humps)])).documents
+    under, over = (unpack(one) for one in curves["humps"])
+    np.testing.assert_allclose(under, smooth, rtol=1e-6)
+    np.testing.assert_allclose(over, smooth + curve, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@
       this.x = floats(data.x);
       this.counts = floats(data.counts);
       this.background = floats(data.background);
+      this.humps = data.humps?.map(floats);
       this.hits = data.hits.map((hit, i) => ({
         ...hit, calculated: floats(hit.calculated), ticks: floats(hit.ticks), hkl: shorts(hit.hkl), shown: hit.shown ?? i === 0,
         label: hit.label ?? `#${hit.rank}`,
@@ -63,7 +64,7 @@
       // Lines are known down to a smallest d; past the last one there is nothing to compare.
       this.limit = Math.max(0, ...this.hits.map((hit) => hit.ticks[hit.ticks.length - 1] ?? 0)) * 1.01;
       this.end = this.hits.length ? bisect(this.x, this.limit) : this.x.length;
-      this.shown = { measured: true, background: false, difference: true };
+      this.shown = { measured: true, background: false, humps: true, difference: true };
       this.axis = this.hasTwoTheta ? "tt" : "q";
       this.root = false;
       this.buildControls();
@@ -183,6 +184,10 @@
       const toX = (p) => this.toX(p);
       if (this.shown.background)
         svg.push(`<path class="background" d="${this.path(this.background, from, to, toX, toY)}"/>`);
+      if (this.humps && this.shown.humps) {
+        const [under, over] = this.humps.map((curve) => this.path(curve, from, to, toX, toY));
+        svg.push(`<path class="humps" d="${over}L${under.slice(1).split("L").reverse().join("L")}Z"/>`);
+      }
       const sparse = (to - from) < this.inner / 4;
       if (this.shown.measured) {
         svg.push(`<path class="measured" d="${this.path(this.counts, from, to, toX, toY)}"/>`);
@@ -312,6 +317,7 @@
         chip(`${hit.label} ${hit.name}`, `var(--c${paint(hit.rank)})`, hit.shown, () => (hit.shown = !hit.shown));
       if (this.hits.length) curve("difference", "var(--diff)");
       curve("background", "var(--back)");
+      if (this.humps) curve("humps", "var(--hump)");
 
       const choices = (name, options, current, choose) => {
         const group = this.figure.querySelector(`[data-switch="${name}"]`);

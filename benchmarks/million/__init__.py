@@ -1,0 +1,1 @@
+"""A library of a million crystals, made and measured."""

@@ -1,0 +1,170 @@
+"""The steps of the benchmark, each for a process of its own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.million.crystals import Varied
+from data.bundled import example_patterns
+from data.canonical import crystal_id, standardize
+from data.offered import Offered
+from data.reading import read_pattern
+from indexer.channel import ReadsAtoms
+from indexer.library import Library, default_channels
+from indexer.publishing import is_library, read_current
+from service.api.served import Opened
+
+SEED = 1
+RUNS = 5
+LOOK_S = 0.05
+"""Between two looks of the open reader for a new version; the service's own default is a second."""
+
+
+def build(path: Path, entries: int) -> dict[str, Any]:
+    """Make the library, or what is missing of it."""
+    first = 0
+    if is_library(path):
+        if not read_current(path).is_unfinished_build:
+            return {}
+        first = Library.open(path).ledger_length
+    start = time.perf_counter()
+    crystals = (Varied.of(number, SEED) for number in range(first, entries))
+    library = Library.build(crystals, path, progress=_progress(start))
+    seconds = time.perf_counter() - start
+    own, workers = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    processor_s = sum(one.ru_utime + one.ru_stime for one in (own, workers))
+    return {
+        "made": entries - first,
+        "entries": len(library),
+        "seconds": round(seconds),
+        "entries_a_second": round((entries - first) / seconds, 1),
+        "processor_ms_an_entry": round(1e3 * processor_s / (entries - first), 2),
+        "writer_processor_ms_an_entry": round(
+            1e3 * (own.ru_utime + own.ru_stime) / (entries - first), 2
+        ),
+        "peak_worker_mb": round(workers.ru_maxrss / 1024),
+    }
+
+
+def search(path: Path) -> dict[str, Any]:
+    """Open the library as the service does, and look the bundled patterns up."""
+    patterns = [read_pattern(file) for file in example_patterns().values()]
+    start = time.perf_counter()
+    opened = Opened.at(path)
+    opened.warm()
+    open_s = time.perf_counter() - start
+    stages: dict[str, list[float]] = {}
+    for run in range(RUNS + 1):
+        for pattern in patterns:
+            timings = opened.searcher.lookup(pattern).timings_ms
+            if run:  # the first one loads and compiles
+                for stage, spent in timings.items():
+                    stages.setdefault(stage, []).append(spent)
+    total = stages["total"]
+    return {
+        "lookups": len(total),
+        "open_s": round(open_s, 2),
+        "median_ms": round(float(np.median(total)), 1),
+        "p95_ms": round(float(np.percentile(total, 95)), 1),
+        "stages_median_ms": {
+            name: round(float(np.median(all_)), 1) for name, all_ in stages.items()
+        },
+        "resident_mb": _resident_mb(),
+    }
+
+
+def add(path: Path, number: int) -> dict[str, Any]:
+    """Add one crystal by another process, until an open reader finds it."""
+    opened = Opened.at(path)
+    opened.warm()
+    opened.rehearse()
+    new = Varied.of(number, SEED).read()
+    (record,) = new.items()
+    new_id = crystal_id(standardize(record.crystal))  # type: ignore[union-attr]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pool.submit(_begun, path, new).result()
+        version, loads = opened.library.version, os.getloadavg()[0]
+        start = time.perf_counter()
+        adding = pool.submit(_add, path, new)
+        while read_current(path).version == version and not adding.done():
+            time.sleep(LOOK_S)
+        published_s = time.perf_counter() - start
+        opened = Opened.at(path)
+        opened.warm()
+        row = opened.library.row(new_id)
+        for stamp in opened.library.channels:
+            vector = opened.library.vectors_of(stamp.id, np.array([row]))
+            found = opened.library.nearest(stamp.id, vector, 1)[0]
+            if row not in found:
+                raise SystemExit(f"braggle: {new_id} was added and is not found by {stamp.id}")
+        found_s = time.perf_counter() - start
+        adding.result()
+    return {
+        "published_s": round(published_s, 2),
+        "found_s": round(found_s, 2),
+        "load_before": round(loads, 2),
+    }
+
+
+def maintain(path: Path) -> dict[str, Any]:
+    """Put the library in order, keeping one version."""
+    start, before = time.perf_counter(), time.process_time()
+    done = Library.open(path).maintain(keep_last=1, keep_days=0)
+    return {
+        "seconds": round(time.perf_counter() - start, 1),
+        "processor_s": round(time.process_time() - before, 1),
+        "remade": list(done.remade),
+        "compacted": list(done.compacted),
+        "mb_freed": round(done.bytes_freed / 1e6),
+    }
+
+
+def measured(step: Callable[..., dict[str, Any]], *given: object) -> tuple[dict[str, Any], int]:
+    """What a step gives, and the peak memory of this process in MB."""
+    figures = step(*given)
+    return figures, round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _begun(path: Path, new: Offered) -> None:
+    """Load what a process that has added before has loaded."""
+    library = Library.open(path)
+    library.add([new], dry_run=True)
+    for channel in default_channels():
+        if isinstance(channel, ReadsAtoms):
+            channel.embed_crystals([library.entry(0).crystal])
+        else:
+            channel.embed_lines(library.lines_of(np.array([0])))
+
+
+def _add(path: Path, new: Offered) -> None:
+    Library.open(path).add([new])
+
+
+def _resident_mb() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * resource.getpagesize() / 2**20)
+
+
+def _progress(start: float) -> Callable[[int, int | None, str], None]:
+    last = [0.0]
+
+    def report(done: int, _total: int | None, stage: str) -> None:
+        now = time.perf_counter()
+        if now - last[0] > 60:
+            last[0] = now
+            sys.stderr.write(f"{now - start:.0f} s: {stage} {done}\n")
+
+    return report
