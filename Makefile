@@ -37,17 +37,17 @@ load: $(STAMP)
 broken-cifs: $(STAMP)
 	$(BIN)/python -m benchmarks.broken_cifs
 
-# Rounds in which a writer is killed while others read; writes benchmarks/chaos.json.
-ROUNDS ?= 200
-SEED ?= 1
-chaos: $(STAMP)
-	$(BIN)/python -m benchmarks.chaos --rounds $(ROUNDS) --seed $(SEED)
-
 # Hours: a library of ENTRIES made-up crystals, built, added to, maintained and searched; writes
 # benchmarks/million.json. Cut off, it goes on when it is asked for again.
 ENTRIES ?= 1000000
 million: $(STAMP)
 	$(BIN)/python -m benchmarks.million --entries $(ENTRIES)
+
+# Rounds in which a writer is killed while others read; writes benchmarks/chaos.json.
+ROUNDS ?= 200
+SEED ?= 1
+chaos: $(STAMP)
+	$(BIN)/python -m benchmarks.chaos --rounds $(ROUNDS) --seed $(SEED)
 
 # What the image does, in a new environment: installs, and looks whether all is there. It fetches
 # everything anew, so it is no part of `.ci/run`.

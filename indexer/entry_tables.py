@@ -83,8 +83,8 @@ class EntryTables:
     def append(
         self,
         entries: pa.Table,
-        *,
         vectors: Mapping[str, NDArray[np.floating]] | None = None,
+        *,
         without: AbstractSet[str] = frozenset(),
     ) -> None:
         """Write entries and what is made of them.
@@ -147,5 +147,6 @@ class EntryTables:
     def _append_vectors(
         self, channel: AnyChannel, entries: pa.Table, vectors: NDArray[np.floating]
     ) -> None:
-        rows = vector_rows(ChannelStamp.of(channel), entries["id"].combine_chunks(), vectors)
+        ids = entries["id"].combine_chunks()
+        rows = vector_rows(ChannelStamp.of(channel), ids, vectors)
         self._writer.append(vectors_table(channel.id), rows)

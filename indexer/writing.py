@@ -315,4 +315,4 @@ class Writing:
         self._changed = True
         self.writer.append(SOURCES, sources)
         if entries.num_rows:
-            self.entries.append(entries, vectors=vectors)
+            self.entries.append(entries, vectors)

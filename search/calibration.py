@@ -24,11 +24,12 @@ from data.measured_like import Diffractometer, measured_like
 from data.preparation import Prepared, prepare
 from indexer.library import Library
 from search.agreement import Identity, agreement
-from search.cell_fit import CellFit
+from search.cell_fit import CellFit, all_freedom
 from search.choice import likeliest_weights
 from search.coefficients import excluded_by, parser_of, write_coefficients
 from search.fitted import FINALISTS, Fitted, fit_entry, fit_rows
 from search.kin import kin_of_first, namesakes, same_composition
+from search.mixture.hypothesis import searching_freedom
 from search.ranking import (
     FEATURES,
     FINAL_FEATURES,
@@ -46,7 +47,7 @@ FEWEST = 90
 FOLDS = 5
 
 BEGINNING = Ranker(
-    (-8.0, -8.0, -3.0, -1.0, -1.5, -0.5), (1.0, 0.0, 0.0), (0.0,) * len(PRESENCE_FEATURES), 0.5
+    (-8.0, -8.0, -3.0, -1.0, -1.5, -0.5), (1.0, 0.0), (0.0,) * len(PRESENCE_FEATURES), 0.5
 )
 """Decides, while coefficients are yet to be made, which of an entry's two fits is taken."""
 
@@ -80,25 +81,23 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Final:
-    """A question after its first step, with the truth there or taken out.
+    """A question after its first step.
 
     Attributes:
-        place: of the question.
-        order: alternatives that are left, best first. Shape (m,).
-        score: of the first step. Shape (m,).
+        order: alternatives, best first. Shape (n,).
+        score: of the first step. Shape (n,).
         fits: of the finalists, without their curves.
-        present: whether the truth is there.
+        strict: which are right. Shape (n,).
     """
 
-    place: int
     order: NDArray[np.int64]
     score: _FLOAT
     fits: tuple[CellFit, ...]
-    present: bool
+    strict: NDArray[np.bool_]
 
     @property
     def seen(self) -> _FLOAT:
-        """Features of the second step. Shape (m, len(FINAL_FEATURES))."""
+        """Features of the second step. Shape (n, len(FINAL_FEATURES))."""
         return final_features(self.score, self.fits)
 
 
@@ -165,48 +164,50 @@ class Laboratory:
         self.questions.append(Question(seen, strict, species, kin))
 
     def finals(self, weights: _FLOAT) -> list[Final]:
+        """Questions that have an answer, with the last fits of the best of the first step."""
+        return [
+            self._final(place, weights)
+            for place, question in enumerate(self.questions)
+            if question.strict.any()
+        ]
+
+    def _final(self, place: int, weights: _FLOAT) -> Final:
+        question, prepared = self.questions[place], self.prepared[place]
+        score = question.alternatives @ weights
+        order = np.argsort(-score, kind="stable")
+        finalists = self.fitted[place].take(order[:FINALISTS])
+        freedom = all_freedom(prepared)
+        fits = (
+            fit_entry(prepared, self.library, finalists, i, freedom) for i in range(len(finalists))
+        )
+        bare = tuple(replace(fit, calculated=np.zeros(0)) for fit in fits)
+        return Final(order, score[order], bare, question.strict[order])
+
+    def calls(self, weights: _FLOAT) -> list[Call]:
         """Every question as it is, and again with its truth taken out."""
-        finals = []
+        calls = []
         for place, question in enumerate(self.questions):
             for kept, present in (
                 (np.ones(len(question.strict), dtype=bool), True),
                 (~question.withheld, False),
             ):
                 if kept.sum() >= FEWEST and (not present or question.strict.any()):
-                    finals.append(self._final(place, kept, weights, present=present))
-        return finals
+                    calls.append(self._call(place, kept, weights, present=present))
+        return calls
 
-    def _final(
-        self, place: int, kept: NDArray[np.bool_], weights: _FLOAT, *, present: bool
-    ) -> Final:
-        order = np.flatnonzero(kept)
-        score = self.questions[place].alternatives[order] @ weights
-        best = np.argsort(-score, kind="stable")
-        order, score = order[best], score[best]
-        finalists = self.fitted[place].take(order[:FINALISTS])
-        fits = (
-            fit_entry(self.prepared[place], self.library, finalists, i)
-            for i in range(len(finalists))
-        )
-        bare = tuple(replace(fit, calculated=np.zeros(0)) for fit in fits)
-        return Final(place, order, score, bare, present)
-
-    def call(self, final: Final, weights: _FLOAT) -> Call:
-        """What is seen of a question whose second step has these weights."""
-        score = final.seen @ weights
-        best = np.argsort(-score, kind="stable")
-        rows = self.fitted[final.place].rows[final.order[best]]
-        kin = kin_of_first(self.library, rows)
-        seen = presence_features(
-            final.fits[best[0]],
-            self.library.lattices[rows[0]],
-            score[best],
-            kin,
-            len(self.prepared[final.place].peaks),
-        )
-        right = bool(self.questions[final.place].species[final.order[best[0]]])
-        share = float(shares(score[best])[kin].sum())
-        return Call(seen, share, final.present, final.present and right)
+    def _call(self, place: int, kept: NDArray[np.bool_], weights: _FLOAT, *, present: bool) -> Call:
+        question, prepared, library = self.questions[place], self.prepared[place], self.library
+        rows = np.flatnonzero(kept)
+        score = question.alternatives[rows] @ weights
+        order = np.argsort(-score, kind="stable")
+        rows, score = rows[order], score[order]
+        fitted = self.fitted[place].take(rows[:1])
+        best = fit_entry(prepared, library, fitted, 0, searching_freedom(prepared))
+        kin = kin_of_first(library, self.fitted[place].rows[rows])
+        stored = library.lattices[fitted.rows[0]]
+        seen = presence_features(best, stored, score, kin, len(prepared.peaks))
+        right = present and bool(question.species[rows[0]])
+        return Call(seen, float(shares(score)[kin].sum()), present, right)
 
 
 def main() -> None:
@@ -219,8 +220,8 @@ def main() -> None:
     laboratory = Laboratory(library, excluded, options.queries, options.seed)
     weights = weights_of(laboratory.questions)
     finals = laboratory.finals(weights)
-    last = final_weights_of(laboratory.questions, finals)
-    calls = [laboratory.call(final, last) for final in finals]
+    last = final_weights_of(finals)
+    calls = laboratory.calls(weights)
     presence = presence_of(calls)
     made = {
         "weights": dict(zip(FEATURES, np.round(weights, 4).tolist(), strict=True)),
@@ -229,6 +230,7 @@ def main() -> None:
         "match": round(match_from(calls, presence), 4),
         "made_by": "python -m search.calibration",
         "queries": len(laboratory.questions),
+        "finals": len(finals),
         "cross_validation": cross_validate(laboratory.questions, finals, calls),
     }
     write_coefficients(options, library, excluded, made)
@@ -239,12 +241,9 @@ def weights_of(asked: Sequence[Question]) -> _FLOAT:
     return likeliest_weights([(one.alternatives, one.strict) for one in asked])
 
 
-def final_weights_of(asked: Sequence[Question], finals: Sequence[Final]) -> _FLOAT:
+def final_weights_of(finals: Sequence[Final]) -> _FLOAT:
     """Maximum likelihood of the right choices among those that the first step ordered."""
-    return likeliest_weights(
-        [(one.seen, asked[one.place].strict[one.order]) for one in finals if one.present],
-        prior=np.array([1.0, 0.0, 0.0]),
-    )
+    return likeliest_weights([(one.seen, one.strict) for one in finals], prior=np.array([1.0, 0.0]))
 
 
 def presence_of(calls: Sequence[Call]) -> _FLOAT:
@@ -270,31 +269,29 @@ def cross_validate(
 
     Finalists and calls are those that the coefficients of all questions choose.
     """
-    first, right, total = 0, 0, 0
+    first, total, right = 0, 0, 0
     seen, present = _laid_out(calls)
     probability = np.zeros(len(calls))
     certainty, matched = np.zeros(len(calls)), np.zeros(len(calls), dtype=bool)
-    # Both of a question are in one fold.
-    fold_of = np.array([final.place % FOLDS for final in finals])
     for fold in range(FOLDS):
         weights = weights_of([q for i, q in enumerate(asked) if i % FOLDS != fold])
-        out = fold_of == fold
-        last = final_weights_of(
-            asked, [one for one, held in zip(finals, out, strict=True) if not held]
-        )
-        for one in (one for one, held in zip(finals, out, strict=True) if held and one.present):
-            question = asked[one.place]
-            total += 1
-            first += bool(question.strict[np.argmax(question.alternatives @ weights)])
-            right += bool(question.strict[one.order[np.argmax(one.seen @ last)]])
-        others = [call for call, held in zip(calls, out, strict=True) if not held]
+        for question in asked[fold::FOLDS]:
+            if question.strict.any():
+                total += 1
+                first += bool(question.strict[np.argmax(question.alternatives @ weights)])
+        last = final_weights_of([one for i, one in enumerate(finals) if i % FOLDS != fold])
+        for one in finals[fold::FOLDS]:
+            right += bool(one.strict[np.argmax(one.seen @ last)])
+        # Neighbouring calls are of one question.
+        held = np.arange(len(calls)) * FOLDS // len(calls) == fold
+        others = [call for call, out in zip(calls, held, strict=True) if not out]
         presence = presence_of(others)
-        probability[out] = _logistic(seen[out] @ presence)
-        certainty[out] = probability[out] * [call.share for call in np.array(calls)[out]]
-        matched[out] = certainty[out] >= match_from(others, presence)
+        probability[held] = _logistic(seen[held] @ presence)
+        certainty[held] = probability[held] * [call.share for call in np.array(calls)[held]]
+        matched[held] = certainty[held] >= match_from(others, presence)
     named = np.array([call.right for call in calls])
     return {
-        "first_right_percent": round(100 * right / total, 2),
+        "first_right_percent": round(100 * right / max(len(finals), 1), 2),
         "first_right_before_last_fits_percent": round(100 * first / total, 2),
         "present_called_present_percent": round(
             100 * float((probability[present] > 0.5).mean()), 2

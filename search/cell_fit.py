@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 from data.lines import Lines
 from data.preparation import Prepared
 from search.mixture.cell import strained_lattice
-from search.mixture.hypothesis import (
-    BACKGROUND_NOISES,
-    hats,
-    points_together,
-    searching_freedom,
-)
+from search.mixture.hypothesis import BACKGROUND_NOISES, hats, points_together
 from search.mixture.joint_fit import Freedom, Phase, State, fit_jointly
 
 FAINT = 1e-3
@@ -42,8 +37,7 @@ class CellFit:
         rwp_percent: 100 √(Σ w (y - c)² / Σ w y²), w the inverse variance of the counts y.
         misfit: angle between the square roots of the measured and the calculated profile, both
             without background, in radians.
-        residual: sum of squares over what it is without the entry, with the weights that phases
-            are sought with.
+        residual: weighted sum of squares over what it is without the entry.
         unexplained: share of the measured peaks, by the root of their area.
     """
 
@@ -58,7 +52,13 @@ class CellFit:
 
 
 def fit_cell(
-    prepared: Prepared, lines: Lines, lattice: _FLOAT, group: int, *, zero_shift_deg: float
+    prepared: Prepared,
+    lines: Lines,
+    lattice: _FLOAT,
+    group: int,
+    *,
+    zero_shift_deg: float,
+    freedom: Freedom,
 ) -> CellFit:
     """Fit every strain that symmetry allows, texture, widths, a zero shift and the background.
 
@@ -68,16 +68,18 @@ def fit_cell(
         lattice: near the best already. Rows a, b, c in Å. Shape (3, 3).
         group: number of the space group.
         zero_shift_deg: to start from.
+        freedom: what counts as misfit, and what else may change.
     """
     height = lines.strength / lines.inv_d2
     keep = height >= FAINT * height.max(initial=0.0)
     kept = Lines(lines.inv_d2[keep], lines.strength[keep], lines.hkl[keep])
     phase = Phase.of(0, kept, lattice, group, isotropic=False, textured=True)
     start = State(np.zeros(len(phase.shares)), prepared.fwhm_deg)
-    freedom = _freedom(prepared)
     fit = fit_jointly(
         prepared, (phase,), (start,), freedom, zero_shift_deg=zero_shift_deg, steps=STEPS
     )
+    bare = prepared.net - freedom.amounts(prepared.net) @ freedom.background
+    alone = 0.5 * float((freedom.weight * bare) @ bare)
     curve = fit.scales @ fit.profiles
     left = (prepared.net - fit.calculated) / prepared.sigma
     return CellFit(
@@ -88,12 +90,13 @@ def fit_cell(
         rwp_percent=100
         * float(np.linalg.norm(left) / np.linalg.norm(prepared.counts / prepared.sigma)),
         misfit=_angle(prepared.net - fit.background, curve),
-        residual=_residual(prepared, prepared.net - fit.calculated),
+        residual=fit.misfit / alone if alone > 0 else 1.0,
         unexplained=_unexplained(prepared, curve),
     )
 
 
-def _freedom(prepared: Prepared) -> Freedom:
+def all_freedom(prepared: Prepared) -> Freedom:
+    """Widths that grow with the angle and any shape of line: what describes a pattern best."""
     variance = prepared.sigma**2 + (MODEL_ERROR * np.maximum(prepared.net, 0.0)) ** 2
     return Freedom(
         1 / (variance * points_together(prepared)),
@@ -101,13 +104,6 @@ def _freedom(prepared: Prepared) -> Freedom:
         BACKGROUND_NOISES * float(np.median(prepared.sigma)),
         shape=True,
     )
-
-
-def _residual(prepared: Prepared, left: _FLOAT) -> float:
-    freedom = searching_freedom(prepared)
-    net = prepared.net - freedom.amounts(prepared.net) @ freedom.background
-    alone = float((freedom.weight * net) @ net)
-    return float((freedom.weight * left) @ left) / alone if alone > 0 else 1.0
 
 
 def _angle(measured: _FLOAT, calculated: _FLOAT) -> float:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from data.lines import LinesTable
 from data.preparation import Prepared
 from indexer.library import Library
-from search.cell_fit import CellFit, fit_cell
+from search.cell_fit import CellFit, all_freedom, fit_cell
 from search.free_cell import deformation, lines_in, seek_cells
+from search.mixture.joint_fit import Freedom
 from search.profile_fit import ProfileFits, fit_profiles
 from search.ranking import Ranker
 
@@ -134,7 +135,10 @@ def settle(
         The entries in their final order, cells and zero shifts as last fitted, and the finalists'
         fits in the same order.
     """
-    finals = [fit_entry(prepared, library, fitted, i) for i in range(min(FINALISTS, len(fitted)))]
+    freedom = all_freedom(prepared)
+    finals = [
+        fit_entry(prepared, library, fitted, i, freedom) for i in range(min(FINALISTS, len(fitted)))
+    ]
     score = ranker.final_score(fitted.score, finals)
     order = np.argsort(-score, kind="stable")
     lattices, zero_shift_deg = fitted.lattices.copy(), fitted.fits.zero_shift_deg.copy()
@@ -145,8 +149,10 @@ def settle(
     return settled, tuple(finals[i] for i in order[: len(finals)])
 
 
-def fit_entry(prepared: Prepared, library: Library, fitted: Fitted, place: int) -> CellFit:
-    """One of the fitted entries with all its freedom, from where it stands."""
+def fit_entry(
+    prepared: Prepared, library: Library, fitted: Fitted, place: int, freedom: Freedom
+) -> CellFit:
+    """One of the fitted entries once more, from where it stands, with its cell free."""
     row, lattice = fitted.rows[[place]], fitted.lattices[[place]]
     return fit_cell(
         prepared,
@@ -154,6 +160,7 @@ def fit_entry(prepared: Prepared, library: Library, fitted: Fitted, place: int) 
         lattice[0],
         int(library.space_group_numbers[row[0]]),
         zero_shift_deg=float(fitted.fits.zero_shift_deg[place]),
+        freedom=freedom,
     )
 
 

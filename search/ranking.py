@@ -5,9 +5,9 @@ which one is the sample, entry i is it with probability exp(u_i) / Σ_j exp(u_j)
 the fit saw. Entries are compared within a query, so that what makes a whole pattern hard (noise,
 texture, few peaks) cancels. The first step sees the quick fit of all; the second its verdict and,
 of a few finalists, the fit with all that a powder may change. Whether: a logistic regression on
-what the best entry leaves over in that fit, on how far its cell is from the stored one, on its
-lead over the best entry of another species, and on the number of measured peaks. The product of
-the two is the confidence.
+what the first step's best entry leaves over when its cell, width and texture are fitted, on how
+far that cell is from the stored one, on its lead over the best entry of another species, and on
+the number of measured peaks. The product of the two is the confidence.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from search.free_cell import deformation
 from search.profile_fit import ProfileFits
 
 FEATURES = ("misfit", "unexplained", "lacking", "strain", "distortion", "zero_shift")
-FINAL_FEATURES = ("score", "misfit", "residual")
+FINAL_FEATURES = ("score", "misfit")
 PRESENCE_FEATURES = (
     "residual",
     "unexplained",
@@ -39,8 +39,8 @@ PRESENCE_FEATURES = (
 USUAL_STRAIN, USUAL_DISTORTION = 0.003, 0.002
 """Strains up to which one phase's cells commonly differ between samples."""
 
-MISFIT_UNIT, RESIDUAL_UNIT = 0.1, 0.1
-"""By which finalists commonly differ: an angle in radians, and a share of the sum of squares."""
+MISFIT_UNIT = 0.1
+"""Radians by which finalists commonly differ."""
 
 ENOUGH_LEAD = 3.0
 """A lead over other species that is longer says nothing more of whether the sample is there."""
@@ -126,9 +126,9 @@ def final_features(score: _FLOAT, fits: Sequence[CellFit]) -> _FLOAT:
     Returns:
         Shape (n, len(FINAL_FEATURES)).
     """
-    left = np.array([(fit.misfit / MISFIT_UNIT, fit.residual / RESIDUAL_UNIT) for fit in fits])
-    behind = np.tile(left.max(axis=0), (len(score) - len(fits), 1))
-    return np.column_stack([score, np.concatenate([left, behind])])
+    misfit = np.array([fit.misfit for fit in fits]) / MISFIT_UNIT
+    behind = np.full(len(score) - len(fits), misfit.max(initial=0.0))
+    return np.column_stack([score, np.concatenate([misfit, behind])])
 
 
 def presence_features(

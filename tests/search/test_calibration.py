@@ -22,7 +22,7 @@ from search.calibration import (
     presence_of,
     weights_of,
 )
-from search.ranking import FEATURES, PRESENCE_FEATURES, shares
+from search.ranking import FEATURES, PRESENCE_FEATURES, final_features, shares
 from tests.search.made import cell_fit
 
 TRUE_WEIGHTS = np.array([-6.0, -3.0, -2.0, 0.0, -1.0, -0.5])
@@ -58,17 +58,6 @@ def laboratory(library: Library) -> Laboratory:
     return Laboratory(library, set(), 30, seed=3)
 
 
-Asked = tuple[list[Final], list[Call]]
-
-
-@pytest.fixture(scope="module")
-def asked_twice(laboratory: Laboratory) -> Asked:
-    """The laboratory's questions after their first step, and what is seen of them."""
-    finals = laboratory.finals(weights_of(laboratory.questions))
-    last = final_weights_of(laboratory.questions, finals)
-    return finals, [laboratory.call(final, last) for final in finals]
-
-
 def test_planted_weights_of_the_choice_are_estimated() -> None:
     found = weights_of(made_up(800, seed=0))
     np.testing.assert_allclose(found, TRUE_WEIGHTS, atol=0.15, rtol=0.2)
@@ -77,19 +66,15 @@ def test_planted_weights_of_the_choice_are_estimated() -> None:
 def test_planted_weights_of_the_second_step_are_estimated() -> None:
     """Among finalists whose right one is drawn by score and misfit."""
     rng = np.random.default_rng(4)
-    asked, finals = [], []
-    for place in range(1500):
+    finals = []
+    for _ in range(1500):
         score = -np.sort(rng.exponential(1.0, 40))
-        fits = tuple(
-            cell_fit(misfit=misfit, residual=residual)
-            for misfit, residual in rng.uniform(0.1, 0.6, (6, 2))
-        )
-        final = Final(place, np.arange(40), score, fits, present=True)
+        fits = tuple(cell_fit(misfit=misfit) for misfit in rng.uniform(0.1, 0.6, 6))
+        seen = final_features(score, fits)
         right = np.zeros(40, dtype=bool)
-        right[rng.choice(40, p=shares(final.seen @ [1.5, -0.8, -0.5]))] = True
-        asked.append(Question(np.zeros((40, len(FEATURES))), right, right, right))
-        finals.append(final)
-    np.testing.assert_allclose(final_weights_of(asked, finals), [1.5, -0.8, -0.5], rtol=0.2)
+        right[rng.choice(40, p=shares(seen @ [1.5, -0.8]))] = True
+        finals.append(Final(np.arange(40), score, fits, right))
+    np.testing.assert_allclose(final_weights_of(finals), [1.5, -0.8], rtol=0.2)
 
 
 def test_planted_weights_of_presence_are_estimated() -> None:
@@ -119,10 +104,8 @@ class TestOfALibrary:
         for one, other in zip(again, laboratory.questions, strict=False):
             np.testing.assert_array_equal(one.alternatives, other.alternatives)
 
-    def test_each_is_called_with_its_truth_and_without(
-        self, laboratory: Laboratory, asked_twice: Asked
-    ) -> None:
-        _, calls = asked_twice
+    def test_each_is_called_with_its_truth_and_without(self, laboratory: Laboratory) -> None:
+        calls = laboratory.calls(weights_of(laboratory.questions))
         present = [call for call in calls if call.present]
         absent = [call for call in calls if not call.present]
         assert len(present) == sum(one.strict.any() for one in laboratory.questions)
@@ -142,10 +125,10 @@ class TestOfALibrary:
         assert 1 <= len(found) <= of_it
         assert Laboratory(library, others | {kept}, 1000, seed=0).questions == []
 
-    def test_cross_validation_tells_something_from_nothing(
-        self, laboratory: Laboratory, asked_twice: Asked
-    ) -> None:
-        found = cross_validate(laboratory.questions, *asked_twice)
+    def test_cross_validation_tells_something_from_nothing(self, laboratory: Laboratory) -> None:
+        weights = weights_of(laboratory.questions)
+        finals, calls = laboratory.finals(weights), laboratory.calls(weights)
+        found = cross_validate(laboratory.questions, finals, calls)
         assert found["first_right_percent"] > 60.0
         assert found["area_under_curve"] > 0.8
         assert found["absent_called_present_percent"] < found["present_called_present_percent"] - 30

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -7,10 +8,12 @@ import pytest
 
 from data.crystal import Crystal
 from data.lines import LinesTable
-from data.preparation import prepare
-from search.cell_fit import fit_cell
+from data.preparation import Prepared, prepare
+from search.cell_fit import all_freedom, fit_cell
 from search.fitted import fit_entries
 from search.free_cell import deformation, lines_in, seek_cells
+from search.mixture.hypothesis import searching_freedom
+from search.mixture.joint_fit import Freedom
 from search.profile_fit import fit_profiles
 from search.ranking import Ranker
 from tests.crystals import BADDELEYITE, CALCITE, OLIVINE, QUARTZ, RUTILE
@@ -33,8 +36,9 @@ def one(crystal: Crystal) -> tuple[LinesTable, np.ndarray, np.ndarray]:
     return table(crystal), crystal.lattice[None], np.array([crystal.space_group_number])
 
 
+@pytest.mark.parametrize("freedom", [all_freedom, searching_freedom])
 @pytest.mark.parametrize("name", STRETCHES)
-def test_a_stretched_cell_is_found_again(name: str) -> None:
+def test_a_stretched_cell_is_found_again(name: str, freedom: Callable[[Prepared], Freedom]) -> None:
     crystal, factors = STRETCHES[name]
     truth = stretched(crystal, factors)
     prepared = prepare(measured(truth))
@@ -44,7 +48,12 @@ def test_a_stretched_cell_is_found_again(name: str) -> None:
     lengths = np.linalg.norm(sought, axis=1)
     np.testing.assert_allclose(lengths, truth.cell[:3], rtol=3e-3)
     fit = fit_cell(
-        prepared, lines_in(lines, sought[None])[0], sought, int(groups[0]), zero_shift_deg=0.0
+        prepared,
+        lines_in(lines, sought[None])[0],
+        sought,
+        int(groups[0]),
+        zero_shift_deg=0.0,
+        freedom=freedom(prepared),
     )
     np.testing.assert_allclose(np.linalg.norm(fit.lattice, axis=1), truth.cell[:3], rtol=2e-4)
     assert fit.unexplained < 0.05
