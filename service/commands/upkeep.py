@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import LibraryError, QueryError
-from data.sources.stores import fetched, in_store, put
 from service.commands.options import DryRun, Json, LibraryName, verb
 from service.commands.search import open_library
 from service.terminal import complain, emit, emit_line, progress_bar, show
@@ -193,6 +192,8 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a library as one file, to be handed on."""
+    from data.sources.stores import in_store, put
+
     opened = open_library(library)
     with progress_bar() as progress, put(to) if in_store(to) else nullcontext(Path(to)) as place:
         written = opened.export(place, progress=progress)
@@ -221,6 +222,7 @@ def import_(
     json: Json = False,
 ) -> None:
     """Make a library of a bundle that `braggle library export` wrote."""
+    from data.sources.stores import fetched, in_store
     from indexer import Library
     from service.settings import Settings
 
