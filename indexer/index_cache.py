@@ -144,7 +144,7 @@ def save_index(
         **({"noted": index.noted.to_json()} if index.noted else {}),
     }
     document = {**stamp, "stamp_sha256": digest_of(stamp)}
-    write_atomically(stamp_file, json.dumps(document, indent=1).encode())
+    write_atomically(stamp_file, json.dumps(document).encode())
 
 
 def drop_loose_files(path: Path) -> None:
