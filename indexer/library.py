@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
@@ -26,6 +25,7 @@ from indexer.catalogue import (
 )
 from indexer.channel import AnyChannel, Channel
 from indexer.cluster import joined_cluster
+from indexer.compositions import Compositions
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.history import KeptVersion, history, hold, rollback
@@ -52,43 +52,8 @@ from indexer.vectors import VectorIndex
 from indexer.verifying import VerifyReport, verify
 from indexer.writing import Progress
 
-BATCH = 4096
-"""Rows that become Python objects together."""
 LINES_HELD = 60_000
 """Entries up to which a process that searches holds all lines: some 300 MB."""
-
-
-class Compositions(Sequence[dict[str, float]]):
-    """Atoms of each element in a cell, by row; made as they are asked for."""
-
-    def __init__(self, table: pa.Table) -> None:
-        """Of a table with `elements` and `amounts`."""
-        whole = table.combine_chunks()
-        self._columns = tuple(
-            column.chunk(0) if column.num_chunks else column.combine_chunks()
-            for column in (whole["elements"], whole["amounts"])
-        )
-
-    def __len__(self) -> int:
-        return len(self._columns[0])
-
-    @overload
-    def __getitem__(self, row: int) -> dict[str, float]: ...
-
-    @overload
-    def __getitem__(self, row: slice) -> list[dict[str, float]]: ...
-
-    def __getitem__(self, row: int | slice) -> dict[str, float] | list[dict[str, float]]:
-        if isinstance(row, slice):
-            return [self[one] for one in range(len(self))[row]]
-        symbols, amounts = (column[int(row)].as_py() for column in self._columns)
-        return dict(zip(symbols, amounts, strict=True))
-
-    def __iter__(self) -> Iterator[dict[str, float]]:
-        for start in range(0, len(self), BATCH):
-            some = (column.slice(start, BATCH).to_pylist() for column in self._columns)
-            for symbols, amounts in zip(*some, strict=True):
-                yield dict(zip(symbols, amounts, strict=True))
 
 
 @dataclass(frozen=True)
