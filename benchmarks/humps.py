@@ -23,7 +23,7 @@ from data.bundled import bundled_records
 from data.crystal import Crystal
 from data.diffraction import lines_of
 from data.humps import find_humps
-from data.k_beta import copies_at
+from data.k_beta import find_copies
 from data.measured_like import Diffractometer, measured_like
 from data.pattern import Pattern
 from data.preparation import prepare
@@ -67,7 +67,7 @@ def of_folder(folder: Path) -> dict[str, Any]:
         seen["k_beta"] += prepared.k_beta > 0
         peaks = prepared.peaks
         for wavelength in NOTHINGS_ANGSTROM:
-            copies = copies_at(
+            copies = find_copies(
                 wavelength,
                 prepared.wavelengths_angstrom[0],
                 peaks.two_theta_deg,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +47,19 @@ class KBeta:
     copies: NDArray[np.bool_]
 
 
-def find_k_beta(
-    wavelengths_angstrom: Sequence[float],
+def k_beta_of(principal_angstrom: float) -> float | None:
+    """The Kβ line of the anode whose Kα1 this is, in Å; None for any other wavelength."""
+    near = (
+        beta
+        for alpha, beta in _KBETA_TO_KALPHA1.items()
+        if abs(principal_angstrom - alpha) < SAME_WAVELENGTH_ANGSTROM
+    )
+    return next(near, None)
+
+
+def find_copies(
+    wavelength_angstrom: float,
+    principal_angstrom: float,
     two_theta_deg: _FLOAT,
     area: _FLOAT,
     area_esd: _FLOAT,
@@ -62,33 +72,14 @@ def find_k_beta(
     None may be missing that would be seen.
 
     Args:
-        wavelengths_angstrom: of the pattern, Kα1 first.
-        two_theta_deg: of its peaks, ascending. Shape (n,).
+        wavelength_angstrom: that makes the copies.
+        principal_angstrom: that made the peaks.
+        two_theta_deg: of the peaks, ascending. Shape (n,).
         area: of the same. Shape (n,).
         area_esd: of the same. Shape (n,).
         fwhm_deg: of the same. Shape (n,).
         first_deg: where the scan begins.
     """
-    principal = wavelengths_angstrom[0]
-    for alpha, beta in _KBETA_TO_KALPHA1.items():
-        if abs(principal - alpha) < SAME_WAVELENGTH_ANGSTROM:
-            return copies_at(
-                beta, principal, two_theta_deg, area, area_esd, fwhm_deg, first_deg=first_deg
-            )
-    return None
-
-
-def copies_at(
-    wavelength_angstrom: float,
-    principal_angstrom: float,
-    two_theta_deg: _FLOAT,
-    area: _FLOAT,
-    area_esd: _FLOAT,
-    fwhm_deg: _FLOAT,
-    *,
-    first_deg: float,
-) -> KBeta | None:
-    """The same for a wavelength of any origin; see `find_k_beta`."""
     shorter = wavelength_angstrom / principal_angstrom
     place = 2 * np.degrees(np.arcsin(np.sin(np.radians(two_theta_deg / 2)) * shorter))
     near = np.abs(two_theta_deg - place[:, None]) < NEAR_WIDTHS * fwhm_deg[:, None]

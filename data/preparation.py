@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 from scipy.signal import find_peaks, peak_widths
 
 from data.errors import PatternError
-from data.k_beta import find_k_beta
+from data.k_beta import find_copies, k_beta_of
 from data.pattern import Pattern
 
 POINTS_PER_FWHM = 5.0
@@ -148,15 +148,17 @@ def prepare(pattern: Pattern) -> Prepared:
     net = counts - background
     q = 4 * np.pi * np.sin(np.radians(two_theta / 2)) / wavelengths[0]
     peaks = _find_peaks(two_theta, net, sigma, width, wavelengths)
-    beta = find_k_beta(
-        wavelengths,
+    line = k_beta_of(wavelengths[0])
+    beta = line and find_copies(
+        line,
+        wavelengths[0],
         peaks.two_theta_deg,
         peaks.area,
         peaks.area_esd,
         np.maximum(peaks.fwhm_deg, width),
         first_deg=float(two_theta[0]),
     )
-    if beta is not None:
+    if beta:
         wavelengths = (*wavelengths, beta.wavelength_angstrom)
         weights = tuple(one / (1 + beta.ratio) for one in (*weights, beta.ratio))
         peaks = peaks[~beta.copies]

@@ -7,7 +7,7 @@ import pytest
 
 from data.crystal import Crystal
 from data.diffraction import lines_of
-from data.k_beta import find_k_beta
+from data.k_beta import find_copies
 from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from data.profile import simulate
@@ -66,7 +66,9 @@ def test_a_copy_that_is_missing_speaks_against_it() -> None:
         areas = np.concatenate([area, 0.1 * area[copied]])[order]
         esds = np.concatenate([esd, esd[copied]])[order]
         widths = np.concatenate([width, width[copied]])[order]
-        found = find_k_beta((1.5405929,), where[order], areas, esds, widths, first_deg=first_deg)
+        found = find_copies(
+            CU_KBETA, 1.5405929, where[order], areas, esds, widths, first_deg=first_deg
+        )
         return found.ratio if found else 0.0
 
     assert ratio([0, 1, 2, 3, 4]) == pytest.approx(0.1)
