@@ -6,7 +6,6 @@ positions of the main index whose rows have gone since are passed over.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.errors import LibraryError, QueryError
+from indexer.gpu import GpuCopy, train
 from indexer.publishing import ChannelStamp
 from indexer.recall import AIM, DEPTH, SPARE, Noted, nearest_exactly, sample
 from indexer.schema import flat, vectors_schema
@@ -178,6 +178,10 @@ class _Part:
     rows: Rows
     live: NDArray[np.bool_]
 
+    @cached_property
+    def _on_gpu(self) -> GpuCopy:
+        return GpuCopy(self.index)
+
     def vectors(self) -> NDArray[np.float32]:
         """By position, read-only. Shape (positions, dimension)."""
         if not hasattr(self.index, "nlist"):
@@ -205,18 +209,24 @@ class _Part:
         k = min(k, int(asked.sum()))
         if k == 0:
             return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        options: dict[str, Any] = {}
+        lists = int(getattr(self.index, "nlist", 0))
+        usual = max(_probes(lists), self.index.nprobe) if lists and wanted is None else lists
+        read = min(probed or usual, lists)
+        # Among few the processor has answered before a GPU has begun.
+        got = self._on_gpu.search(queries, k, read, ~asked) if lists else None
+        scores, found = got or self._by_processor(queries, k, asked, read)
+        places, values = found.ravel(), scores.ravel()
+        return self.rows[places[places >= 0]], values[places >= 0]
+
+    def _by_processor(
+        self, queries: NDArray[np.float32], k: int, asked: NDArray[np.bool_], read: int
+    ) -> tuple[NDArray[np.float32], Rows]:
+        options: dict[str, Any] = {"nprobe": read} if read else {}
         if not asked.all():
             bits = np.packbits(asked, bitorder="little")
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
-        lists = int(getattr(self.index, "nlist", 0))
-        if lists:
-            usual = max(_probes(lists), self.index.nprobe) if wanted is None else lists
-            options["nprobe"] = min(probed or usual, lists)
-        kind: Any = faiss.SearchParametersIVF if lists else faiss.SearchParameters
-        scores, found = self.index.search(queries, k, params=kind(**options) if options else None)
-        places, values = found.ravel(), scores.ravel()
-        return self.rows[places[places >= 0]], values[places >= 0]
+        kind: Any = faiss.SearchParametersIVF if read else faiss.SearchParameters
+        return self.index.search(queries, k, params=kind(**options) if options else None)  # type: ignore[no-any-return]
 
 
 class _Storage:
@@ -247,26 +257,9 @@ def make_index(vectors: NDArray[np.float32]) -> VectorIndex:
         index.by_residual = False
         index.cp.max_points_per_centroid = TRAINED_ON
         index.cp.niter = ROUNDS
-        _train(index, vectors)
+        train(index, vectors)
     index.add(vectors)
     return VectorIndex(index, noted=_tuned(index, vectors) if count > FLAT_UP_TO else None)
-
-
-def _train(index: Any, vectors: NDArray[np.float32]) -> None:  # noqa: ANN401 - as above
-    """Part the vectors by k-means, on a GPU where FAISS has one; the index is the same kind."""
-    if faiss.get_num_gpus():
-        try:
-            compared: Any = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(index.d))
-            index.clustering_index = compared
-            index.train(vectors)
-        except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
-            warnings.warn(f"the GPU cannot be used ({reason}); the CPU is", stacklevel=2)
-        else:
-            return
-        finally:
-            index.clustering_index = None
-    index.train(vectors)
 
 
 def _tuned(index: Any, vectors: NDArray[np.float32]) -> Noted:  # noqa: ANN401 - as above

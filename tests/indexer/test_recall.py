@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -112,39 +111,3 @@ def test_every_version_says_its_recall_and_one_that_finds_too_little_is_mended(
     changed = library.add(records(3, start=250), channels=CHANNELS)
     assert read_current(library.path).recall["toy"] >= ENOUGH
     assert changed.verify().ok
-
-
-class TestGpu:
-    @pytest.fixture(autouse=True)
-    def one(self, monkeypatch: pytest.MonkeyPatch, parts: None) -> None:  # noqa: ARG002
-        monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
-
-    def test_it_parts_the_vectors_and_the_index_is_one_of_the_cpu(
-        self, monkeypatch: pytest.MonkeyPatch, scattered: Floats
-    ) -> None:
-        asked: list[Any] = []
-
-        def to_gpus(index: Any) -> Any:
-            asked.append(index)
-            return index
-
-        monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", to_gpus)
-        index = make_index(scattered)
-        assert len(asked) == 1
-        assert asked[0].ntotal > 0  # the middles were found with it
-        main: Any = index.main
-        assert main.clustering_index is None
-        read: Any = faiss.deserialize_index(faiss.serialize_index(main))
-        assert probed(read) == probed(main)
-        assert asked_anew(VectorIndex(read), scattered, scattered[:20]) > ENOUGH - 0.02
-
-    def test_one_that_fails_is_done_without(
-        self, monkeypatch: pytest.MonkeyPatch, scattered: Floats
-    ) -> None:
-        def to_gpus(_index: object) -> object:
-            raise RuntimeError("CUDA error 2 out of memory")
-
-        monkeypatch.setattr(faiss, "index_cpu_to_all_gpus", to_gpus)
-        with pytest.warns(UserWarning, match="the GPU cannot be used .*out of memory"):
-            index = make_index(scattered)
-        assert asked_anew(index, scattered, scattered[:20]) > ENOUGH - 0.02
