@@ -65,7 +65,7 @@ class Proposal:
         rank: from 1.
         candidate: the best candidate of this structure.
         probability: that it is right, given that one of the proposals is.
-        copies: further candidates of the same structure.
+        copies: further candidates of the same structure, of those before the last proposal.
         template: the entry it was made from, where there was one.
         rwp_percent: weighted profile residual, background included, in percent.
         overlay: curves to draw; None before they are asked for.
@@ -330,7 +330,11 @@ def promising(ranked: Sequence[Candidate], most: int = REFINED) -> list[Candidat
 
 
 def structures(ranked: Sequence[Candidate], most: int) -> list[list[int]]:
-    """Candidates of one structure together, best first in each group and among groups."""
+    """Candidates of one structure together, best first in each group and among groups.
+
+    Those that come after the first of one structure too many are not looked at: comparing takes
+    longer than all else, and what they are is of no account.
+    """
     groups: list[list[int]] = []
     for i, one in enumerate(ranked):
         mine = one.crystal
@@ -342,7 +346,7 @@ def structures(ranked: Sequence[Candidate], most: int) -> list[list[int]]:
                 break
         else:
             if len(groups) == most:
-                continue
+                break
             groups.append([i])
     return groups
 

@@ -142,7 +142,7 @@ def _cost(
     lacking = (SHORTEST_CONTACT - batch.contacts(parameters)).clamp(min=0.0)
     moved = torch.einsum("bp,bpnx->bnx", parameters.coordinates, batch.moves)
     square = torch.einsum("bni,bij,bnj->bn", moved, batch.metric(parameters), moved)
-    atoms = (batch.scattering[:, 0] > 0).sum(1).clamp(min=1)
+    atoms = (batch.scattering > 0).any(dim=1).sum(1).clamp(min=1)
     return (
         1
         - cosines(batch, parameters, axis)

@@ -126,6 +126,15 @@ def test_what_is_late_or_large_is_left_alone() -> None:
     assert refined(task, []) == []
 
 
+def test_crystals_without_a_line_in_the_pattern_are_refined_to_nothing_better() -> None:
+    task = task_of(standard("rutile"))
+    rock_salt = standard("rock salt")
+    tiny = replace(rock_salt, lattice=0.1 * rock_salt.lattice)
+    assert len(lines_for(task, [tiny])[0]) == 0
+    for one in refined(task, [replace(candidate(task, rock_salt), crystal=tiny, correlation=0.0)]):
+        assert one.correlation == 0.0
+
+
 def test_the_solver_does_not_import_torch() -> None:
     code = "import sys, generator.solver; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
