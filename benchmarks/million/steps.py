@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.million.crystals import Varied
 from data.bundled import example_patterns
-from data.canonical import crystal_id, standardize
+from data.canonical import Standard, crystal_id, standardize
 from data.offered import Offered
 from data.reading import read_pattern
 from indexer.channel import ReadsAtoms
@@ -144,7 +144,7 @@ def _begun(path: Path, new: Offered) -> None:
     library.add([new], dry_run=True)
     for channel in default_channels():
         if isinstance(channel, ReadsAtoms):
-            channel.embed_crystals([library.entry(0).crystal])
+            channel.embed_crystals([Standard.from_stored(library.entry(0).crystal)])
         else:
             channel.embed_lines(library.lines_of(np.array([0])))
 
