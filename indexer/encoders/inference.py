@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from threadpoolctl import ThreadpoolController
 
 from indexer.encoders.axis import BINS
-from indexer.encoders.short_convolution import places_read, short_convolution, transformed
+from indexer.encoders.short_convolution import ShortConvolution
 
 _FLOAT = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ class NumpyProfileEncoder:
     """`model.ProfileEncoder` with matrix products alone, from its weights on disk.
 
     Places come before channels here, (B, P, C). A convolution whose kernel is m strides long is one
-    over m places of strides · C channels, and is worked out by `short_convolution`.
+    over m places of strides · C channels, and is worked out by `ShortConvolution`.
     """
 
     def __init__(self, weights: dict[str, _FLOAT]) -> None:
@@ -34,8 +34,10 @@ class NumpyProfileEncoder:
         head, channels = weights["join.weight"], len(weights["reduce.weight"])
         joined = head.reshape(len(head), channels, -1).transpose(2, 1, 0)
         self._join = np.ascontiguousarray(joined.reshape(-1, len(head)))
-        self._products = {
-            name: transformed(_taps(value, self._stride_of(name)))
+        self._convolutions = {
+            name.removesuffix(".weight"): ShortConvolution.of(
+                _taps(value, self._stride_of(name)), weights[name.replace("weight", "bias")]
+            )
             for name, value in weights.items()
             if value.ndim == 3
         }
@@ -86,20 +88,19 @@ class NumpyProfileEncoder:
 
     def _block(self, x: _FLOAT, name: str) -> _FLOAT:
         along = self._convolve(x, f"{name}.along", self._kernel(f"{name}.along") // 2)
-        mixed = along @ self._products[f"{name}.mix.weight"][0]
+        mixed = along @ self._convolutions[f"{name}.mix"].products[0]
         mixed += self._weights[f"{name}.mix.bias"]
         mixed += x
         return np.asarray(np.maximum(mixed, 0.0, out=mixed))
 
     def _convolve(self, x: _FLOAT, name: str, padding: int) -> _FLOAT:
         """A convolution along places and a rectifier; (B, P, C) to (B, P / stride, O)."""
-        products, stride = self._products[f"{name}.weight"], self._stride_of(name)
+        convolution, stride = self._convolutions[name], self._stride_of(name)
         count, places, channels = x.shape
-        room = places_read(places // stride, len(products)) * stride
+        room = convolution.places_read(places // stride) * stride
         padded = np.zeros((count, room, channels), np.float32)
         padded[:, padding : padding + places] = x[:, : room - padding]
-        rows = padded.reshape(count, -1, stride * channels)
-        return short_convolution(rows, products, self._weights[f"{name}.bias"], places // stride)
+        return convolution(padded.reshape(count, -1, stride * channels), places // stride)
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
