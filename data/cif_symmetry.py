@@ -58,16 +58,17 @@ class StatedSymmetry:
 
 @lru_cache(maxsize=4096)
 def from_operations(triplets: tuple[str, ...]) -> StatedSymmetry:
-    """Symmetry from operations such as "x+1/2, -y, z".
+    """Symmetry from operations such as "x+1/2, -y, z", in quotes or not.
 
     Raises:
         CrystalError: a triplet that is no operation.
     """
-    parsed = [_parse_triplet(triplet) for triplet in triplets]
+    named = [plain(triplet) for triplet in triplets]
+    parsed = [_parse_triplet(triplet) for triplet in named]
     rotations = np.array([rotation for rotation, _ in parsed])
     translations = np.array([translation for _, translation in parsed])
     try:
-        group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps([gemmi.Op(t) for t in triplets]))
+        group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps([gemmi.Op(t) for t in named]))
     except (RuntimeError, ValueError):
         group = None
     return StatedSymmetry(rotations, translations, group.number if group else 0)
@@ -190,7 +191,7 @@ def stated(block: Block) -> tuple[list[StatedSymmetry], int]:
         )
     if operations and not all(map(gemmi.cif.is_null, operations)):
         try:
-            return [from_operations(tuple(map(plain, operations)))], line
+            return [from_operations(tuple(operations))], line
         except CrystalError as error:
             raise BlockError(str(error), line) from error
     symbol = block.text(*_SYMBOLS)[: MAX_SYMBOL + 1]

@@ -76,8 +76,8 @@ class Crystal:
     def composition(self) -> dict[str, float]:
         """Atoms of each element in the cell, occupancies counted."""
         amounts: dict[str, float] = {}
-        for symbol, occupancy in zip(self.species, self.occupancies, strict=True):
-            amounts[symbol] = amounts.get(symbol, 0.0) + float(occupancy)
+        for symbol, occupancy in zip(self.species, self.occupancies.tolist(), strict=True):
+            amounts[symbol] = amounts.get(symbol, 0.0) + occupancy
         return amounts
 
     @property

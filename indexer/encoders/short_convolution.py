@@ -1,9 +1,9 @@
 """Convolutions with few taps in fewer multiplications: Winograd's minimal filters.
 
-Four places at a time are worked out from as many products as there are places to read, where four
-times as many as taps would be needed (Winograd, Arithmetic complexity of computations, SIAM 1980; Lavin
-and Gray, Fast algorithms for convolutional neural networks, CVPR 2016). The matrices are those of
-Toom and Cook, transposed: polynomials are multiplied by their values at a few points.
+Four places at a time are worked out from as many products as there are places to read, where each
+tap of each place would need one of its own (Winograd, Arithmetic complexity of computations, SIAM
+1980; Lavin and Gray, Fast algorithms for convolutional neural networks, CVPR 2016). The matrices
+are those of Toom and Cook, transposed: polynomials are multiplied by their values at a few points.
 """
 
 from __future__ import annotations
@@ -88,7 +88,8 @@ def _term(factors: _FLOAT, start: int, step: int, j: int) -> tuple[np.float32, n
 def _combine(values: _FLOAT, start: int, step: int, factors: _FLOAT, target: _FLOAT) -> None:
     """Σ_j factors[j] · values[start + step·j + c] into target[c].
 
-    The first eight are written out: so, and with indices that cannot be negative, it is done in vector registers.
+    The first eight are written out: so, and with indices that cannot be negative, it is done in
+    vector registers.
     """
     f0, i0 = _term(factors, start, step, 0)
     f1, i1 = _term(factors, start, step, 1)
