@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.canonical import Standard
 from data.lines import LinesTable
-from data.preparation import Prepared
+
+if TYPE_CHECKING:
+    from data.preparation import Prepared
 
 
 class Channel(Protocol):

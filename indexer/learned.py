@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
@@ -20,11 +21,13 @@ from numpy.typing import NDArray
 
 from data.canonical import Standard
 from data.lines import LinesTable
-from data.preparation import Prepared
 from indexer.encoders.atoms_inference import NumpyAtomsEncoder
 from indexer.encoders.inference import NumpyProfileEncoder, one_blas_thread
 from indexer.encoders.profile import profile_of_lines, profile_of_pattern
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
+
+if TYPE_CHECKING:
+    from data.preparation import Prepared
 
 PROFILE_WEIGHTS, ATOMS_WEIGHTS = "profile.safetensors", "atoms.safetensors"
 TOGETHER = 32

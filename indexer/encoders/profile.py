@@ -5,12 +5,13 @@ Without torch, which looking up does not need; `drawing` does the same in bulk f
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from data.lines import Lines
-from data.preparation import Prepared
 from data.profile import lorentz_polarisation
 from indexer.encoders.axis import (
     BINS,
@@ -21,6 +22,9 @@ from indexer.encoders.axis import (
     axis_ln_q,
     line_shape,
 )
+
+if TYPE_CHECKING:
+    from data.preparation import Prepared
 
 _FLOAT = NDArray[np.float32]
 
