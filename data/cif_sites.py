@@ -77,8 +77,8 @@ def read_lattice(block: Block) -> NDArray[np.float64]:
     said = " ".join(f"{value:g}" for value in (*lengths, *angles))
     if not (all(0.5 < v < 1000 for v in lengths) and all(5 < v < 175 for v in angles)):
         raise BlockError(f"cell {said} is not one of a crystal; correct it (Å, degrees)", line)
-    cosines = np.cos(np.radians(angles))
-    if 1 - (cosines**2).sum() + 2 * cosines.prod() < 1e-4:
+    alpha, beta, gamma = (math.cos(math.radians(angle)) for angle in angles)
+    if 1 - alpha**2 - beta**2 - gamma**2 + 2 * alpha * beta * gamma < 1e-4:
         raise BlockError(f"the angles of cell {said} enclose no volume; correct them", line)
     return metric_lattice((*lengths, *angles))
 

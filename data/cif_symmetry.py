@@ -13,6 +13,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from data import site_kernels
 from data.cif_document import Block, BlockError, plain
 from data.errors import CrystalError
 
@@ -50,10 +51,7 @@ class StatedSymmetry:
 
     def fits(self, lattice: NDArray[np.float64], tolerance: float = 0.12) -> bool:
         """Whether every rotation leaves the metric of the lattice (rows, Å) as it is."""
-        metric = lattice @ lattice.T
-        turned = np.swapaxes(self.rotations, 1, 2) @ metric @ self.rotations
-        lengths = np.sqrt(np.diag(metric))
-        return bool((np.abs(turned - metric) < tolerance * np.outer(lengths, lengths)).all())
+        return bool(site_kernels.keep_metric(self.rotations, lattice @ lattice.T, tolerance))
 
 
 @lru_cache(maxsize=4096)

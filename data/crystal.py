@@ -62,7 +62,8 @@ class Crystal:
     @cached_property
     def volume_angstrom3(self) -> float:
         """Volume of the unit cell in Å³."""
-        return abs(float(np.linalg.det(self.lattice)))
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = self.lattice.tolist()
+        return abs(ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx))
 
     @property
     def cell(self) -> tuple[float, float, float, float, float, float]:

@@ -52,6 +52,29 @@ def _onto_special_position(
 
 
 @njit(cache=True, nogil=True)
+def keep_metric(rotations: Floats, metric: Floats, tolerance: float) -> bool:
+    """Whether every rotation of fractional columns leaves the metric of the cell as it is, within a
+    part of the product of the two lengths.
+
+    Args:
+        rotations: Shape (k, 3, 3).
+        metric: scalar products of a, b, c in Å². Shape (3, 3).
+        tolerance: relative.
+    """
+    for r in rotations:
+        for i in range(3):
+            for j in range(3):
+                turned = 0.0
+                for k in range(3):
+                    for m in range(3):
+                        turned += r[k, i] * metric[k, m] * r[m, j]
+                allowed = tolerance * math.sqrt(metric[i, i] * metric[j, j])
+                if not abs(turned - metric[i, j]) < allowed:
+                    return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def orbits(
     fractional: Floats,
     operations: tuple[Floats, Floats],
