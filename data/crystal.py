@@ -63,7 +63,8 @@ class Crystal:
     def volume_angstrom3(self) -> float:
         """Volume of the unit cell in Å³."""
         (ax, ay, az), (bx, by, bz), (cx, cy, cz) = self.lattice.tolist()
-        return abs(ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx))
+        volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+        return abs(float(volume))
 
     @property
     def cell(self) -> tuple[float, float, float, float, float, float]:

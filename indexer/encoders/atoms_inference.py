@@ -58,7 +58,7 @@ class NumpyAtomsEncoder:
         """
         names = list(dict.fromkeys(crystal.species))
         kinds = np.array([names.index(symbol) for symbol in crystal.species])
-        hkl, q = waves(crystal.lattice, np.linalg.inv(crystal.lattice))
+        hkl, q = waves(crystal.lattice)
         answer = answers(
             hkl,
             np.exp(-np.outer((q / (4 * np.pi)) ** 2, WIDTHS_ANGSTROM2)),

@@ -15,16 +15,15 @@ _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
 
 
-def waves(lattice: _Floats, inverse: _Floats) -> tuple[NDArray[np.int16], _Floats]:
+def waves(lattice: _Floats) -> tuple[NDArray[np.int16], _Floats]:
     """As `waves.waves_of`, in the order of h, k and l, with |Q| in 1/Å. Shapes (G, 3) and (G,).
 
     Args:
         lattice: rows a, b, c in Å. Shape (3, 3).
-        inverse: of it.
     """
     lengths = np.linalg.norm(lattice, axis=1)
     most = np.floor(Q_MAX_INV_ANGSTROM * lengths / (2 * np.pi)).astype(np.int64)
-    hkl, q = _in_range(most, np.ascontiguousarray(2 * np.pi * inverse.T))
+    hkl, q = _in_range(most, np.ascontiguousarray(2 * np.pi * np.linalg.inv(lattice).T))
     if len(q) > MOST_WAVES:
         kept = np.sort(np.argsort(q, kind="stable")[:MOST_WAVES])
         hkl, q = hkl[kept], q[kept]
