@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 import gemmi
 import moyopy
@@ -238,13 +239,12 @@ def _rounded(value: float, step: float) -> int:
 
 def _weights(crystal: Crystal) -> NDArray[np.float64]:
     """Weight of each row in each of the sums, between 1 and 2 when fully occupied."""
-    elements = [gemmi.Element(symbol).atomic_number for symbol in crystal.species]
-    parts = np.outer(_IRRATIONALS, elements) % 1.0
+    number = {symbol: gemmi.Element(symbol).atomic_number for symbol in set(crystal.species)}
+    parts = np.outer(_IRRATIONALS, [number[symbol] for symbol in crystal.species]) % 1.0
     return np.ascontiguousarray((1.0 + parts) * crystal.occupancies)
 
 
-@dataclass(frozen=True)
-class _Share:
+class _Share(NamedTuple):
     """What one species holds of a site."""
 
     row: int

@@ -124,13 +124,13 @@ def _record(block: Block, name: str) -> Record:
 def _crystal(block: Block) -> Crystal:
     lattice = read_lattice(block)
     sites = read_sites(block, lattice)
-    symmetry, rows = expanded(sites, lattice, *stated(block))
+    symmetry, (fractional, site_of, occupancies) = expanded(sites, lattice, *stated(block))
     crystal = Crystal(
         lattice=lattice,
-        species=tuple(sites.species[site] for _, site, _ in rows),
-        occupancies=np.array([occupancy for _, _, occupancy in rows]),
-        fractional=np.array([position for position, _, _ in rows]),
-        u_iso_angstrom2=sites.u_iso_angstrom2[[site for _, site, _ in rows]],
+        species=tuple(sites.species[site] for site in site_of.tolist()),
+        occupancies=occupancies,
+        fractional=fractional,
+        u_iso_angstrom2=sites.u_iso_angstrom2[site_of],
         space_group_number=symmetry.number or 1,
     )
     if symmetry.number:

@@ -53,8 +53,8 @@ class Sites:
     line: int
 
 
-Row = tuple[NDArray[np.float64], int, float]
-"""An atom of the cell: its position, its row in `Sites`, its occupancy."""
+Rows = tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]
+"""Atoms of the cell: their positions (n, 3), their rows in `Sites` (n,), their occupancies (n,)."""
 
 
 def has_structure(block: Block) -> bool:
@@ -77,8 +77,8 @@ def read_lattice(block: Block) -> NDArray[np.float64]:
     said = " ".join(f"{value:g}" for value in (*lengths, *angles))
     if not (all(0.5 < v < 1000 for v in lengths) and all(5 < v < 175 for v in angles)):
         raise BlockError(f"cell {said} is not one of a crystal; correct it (Å, degrees)", line)
-    cosines = np.cos(np.radians(angles))
-    if 1 - (cosines**2).sum() + 2 * cosines.prod() < 1e-4:
+    alpha, beta, gamma = (math.cos(math.radians(angle)) for angle in angles)
+    if 1 - alpha**2 - beta**2 - gamma**2 + 2 * alpha * beta * gamma < 1e-4:
         raise BlockError(f"the angles of cell {said} enclose no volume; correct them", line)
     return metric_lattice((*lengths, *angles))
 
@@ -214,7 +214,7 @@ def _anisotropic(block: Block, lattice: NDArray[np.float64]) -> dict[str, float]
 
 def expanded(
     sites: Sites, lattice: NDArray[np.float64], symmetries: list[StatedSymmetry], line: int
-) -> tuple[StatedSymmetry, list[Row]]:
+) -> tuple[StatedSymmetry, Rows]:
     """All atoms of the cell, and the symmetry that made them.
 
     Where the block leaves the origin open there are two symmetries, and that which keeps the
@@ -266,16 +266,16 @@ def _merged(
     site_of: NDArray[np.int64],
     sites: Sites,
     lattice: NDArray[np.float64],
-) -> list[Row]:
+) -> Rows:
     """The atoms with one position for all species of a site, and no species twice."""
     together = grouped(images, lattice)
     shares = sites.occupancies[site_of]
     if len(together) == int(together.max()) + 1:
-        return list(zip(images, site_of.tolist(), shares.tolist(), strict=True))
+        return images, site_of, shares
     members: dict[int, list[int]] = {}
     for image, number in enumerate(together.tolist()):
         members.setdefault(number, []).append(image)
-    rows: list[Row] = []
+    rows: list[tuple[NDArray[np.float64], int, float]] = []
     overfull: dict[str, float] = {}
     for group in members.values():
         apart = images[group] - images[group[0]]
@@ -294,7 +294,8 @@ def _merged(
             "%s, line %d: %s fill one site %.2f times%s; scaled to one",
             sites.where, sites.line, named, total, others,
         )  # fmt: skip
-    return rows
+    places, origins, occupancies = zip(*rows, strict=True)
+    return np.array(places), np.array(origins), np.array(occupancies)
 
 
 def _content(group: list[int], site_of: NDArray[np.int64], sites: Sites) -> list[tuple[int, float]]:

@@ -13,6 +13,7 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from data import site_kernels
 from data.cif_document import Block, BlockError, plain
 from data.errors import CrystalError
 
@@ -50,24 +51,22 @@ class StatedSymmetry:
 
     def fits(self, lattice: NDArray[np.float64], tolerance: float = 0.12) -> bool:
         """Whether every rotation leaves the metric of the lattice (rows, Å) as it is."""
-        metric = lattice @ lattice.T
-        turned = np.swapaxes(self.rotations, 1, 2) @ metric @ self.rotations
-        lengths = np.sqrt(np.diag(metric))
-        return bool((np.abs(turned - metric) < tolerance * np.outer(lengths, lengths)).all())
+        return bool(site_kernels.keep_metric(self.rotations, lattice @ lattice.T, tolerance))
 
 
 @lru_cache(maxsize=4096)
 def from_operations(triplets: tuple[str, ...]) -> StatedSymmetry:
-    """Symmetry from operations such as "x+1/2, -y, z".
+    """Symmetry from operations such as "x+1/2, -y, z", in quotes or not.
 
     Raises:
         CrystalError: a triplet that is no operation.
     """
-    parsed = [_parse_triplet(triplet) for triplet in triplets]
+    named = [plain(triplet) for triplet in triplets]
+    parsed = [_parse_triplet(triplet) for triplet in named]
     rotations = np.array([rotation for rotation, _ in parsed])
     translations = np.array([translation for _, translation in parsed])
     try:
-        group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps([gemmi.Op(t) for t in triplets]))
+        group = gemmi.find_spacegroup_by_ops(gemmi.GroupOps([gemmi.Op(t) for t in named]))
     except (RuntimeError, ValueError):
         group = None
     return StatedSymmetry(rotations, translations, group.number if group else 0)
@@ -190,7 +189,7 @@ def stated(block: Block) -> tuple[list[StatedSymmetry], int]:
         )
     if operations and not all(map(gemmi.cif.is_null, operations)):
         try:
-            return [from_operations(tuple(map(plain, operations)))], line
+            return [from_operations(tuple(operations))], line
         except CrystalError as error:
             raise BlockError(str(error), line) from error
     symbol = block.text(*_SYMBOLS)[: MAX_SYMBOL + 1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
-from data import canonical
+from data import canonical, site_kernels
 from data.cif_symmetry import StatedSymmetry
 from data.crystal import Crystal
 
@@ -33,7 +35,6 @@ def write_cif(crystal: Crystal, *, name: str = "crystal") -> str:
     rows = _asymmetric_unit(crystal)
     if rows is None:
         number, rows = 1, [(row, 1) for row in range(len(crystal))]
-    rotations, translations = canonical.operations_of(number)
     lines = [
         f"data_{'_'.join(name.split()) or 'crystal'}",
         f"_chemical_formula_sum            {gemmi.cif.quote(_formula_sum(crystal))}",
@@ -43,7 +44,7 @@ def write_cif(crystal: Crystal, *, name: str = "crystal") -> str:
         f"_space_group_IT_number           {number}",
         "loop_",
         "_space_group_symop_operation_xyz",
-        *(f"'{_triplet(r, t)}'" for r, t in zip(rotations, translations, strict=True)),
+        *(f"'{triplet}'" for triplet in _triplets(number)),
         "loop_",
         *(f"_atom_site_{part}" for part in _WRITTEN),
     ]
@@ -73,27 +74,28 @@ def _asymmetric_unit(crystal: Crystal) -> list[tuple[int, int]] | None:
     symmetry = StatedSymmetry(rotations.astype(np.float64), translations, 0)
     if np.linalg.det(crystal.lattice) < 0 or not symmetry.fits(crystal.lattice, 1e-5):
         return None
-    kinds = np.unique(
-        [f"{s} {n:.3f}" for s, n in zip(crystal.species, crystal.occupancies, strict=True)],
-        return_inverse=True,
-    )[1]
-    left = np.ones(len(crystal), dtype=bool)
-    rows = []
-    for row in range(len(crystal)):
-        if not left[row]:
-            continue
-        same = np.flatnonzero(kinds == kinds[row])
-        images = symmetry.rotations @ crystal.fractional[row] + symmetry.translations
-        apart = images[:, None] - crystal.fractional[same]
-        distance = np.linalg.norm((apart - np.round(apart)) @ crystal.lattice, axis=-1)
-        if (distance.min(axis=1) > 1e-4).any():
-            return None
-        orbit = same[np.unique(distance.argmin(axis=1))]
-        if not left[orbit].all():
-            return None
-        left[orbit] = False
-        rows.append((row, len(orbit)))
-    return rows
+    numbers: dict[tuple[str, str], int] = {}
+    kinds = [
+        numbers.setdefault((symbol, f"{occupancy:.3f}"), len(numbers))
+        for symbol, occupancy in zip(crystal.species, crystal.occupancies.tolist(), strict=True)
+    ]
+    leaders = site_kernels.orbit_leaders(
+        np.array(crystal.fractional),
+        np.array(kinds),
+        (symmetry.rotations, np.array(translations)),
+        np.array(crystal.lattice),
+        1e-4**2,
+    )
+    if len(leaders) == 0:
+        return None
+    rows, multiplicities = np.unique(leaders, return_counts=True)
+    return list(zip(rows.tolist(), multiplicities.tolist(), strict=True))
+
+
+@cache
+def _triplets(number: int) -> tuple[str, ...]:
+    """The standard operations of a space group."""
+    return tuple(_triplet(r, t) for r, t in zip(*canonical.operations_of(number), strict=True))
 
 
 def _triplet(rotation: NDArray[np.int64], translation: NDArray[np.float64]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Crystal:
         for name in ("lattice", "occupancies", "fractional"):
             if not np.isfinite(getattr(self, name)).all():
                 raise CrystalError(f"{name} holds a value that is not a finite number")
-        if not 1e-3 < abs(float(np.linalg.det(self.lattice))) < 1e9:
+        if not 1e-3 < self.volume_angstrom3 < 1e9:
             raise CrystalError(f"the cell has no usable volume: {self.volume_angstrom3:.3g} Å³")
         if not 1 <= self.space_group_number <= 230:
             raise CrystalError(f"space group {self.space_group_number} is not in 1 to 230")
@@ -58,10 +59,12 @@ class Crystal:
     def __len__(self) -> int:
         return len(self.species)
 
-    @property
+    @cached_property
     def volume_angstrom3(self) -> float:
         """Volume of the unit cell in Å³."""
-        return abs(float(np.linalg.det(self.lattice)))
+        (ax, ay, az), (bx, by, bz), (cx, cy, cz) = self.lattice.tolist()
+        volume = ax * (by * cz - bz * cy) + ay * (bz * cx - bx * cz) + az * (bx * cy - by * cx)
+        return abs(float(volume))
 
     @property
     def cell(self) -> tuple[float, float, float, float, float, float]:
@@ -75,8 +78,8 @@ class Crystal:
     def composition(self) -> dict[str, float]:
         """Atoms of each element in the cell, occupancies counted."""
         amounts: dict[str, float] = {}
-        for symbol, occupancy in zip(self.species, self.occupancies, strict=True):
-            amounts[symbol] = amounts.get(symbol, 0.0) + float(occupancy)
+        for symbol, occupancy in zip(self.species, self.occupancies.tolist(), strict=True):
+            amounts[symbol] = amounts.get(symbol, 0.0) + occupancy
         return amounts
 
     @property

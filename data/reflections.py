@@ -274,7 +274,7 @@ def _multiply_squares(
     laue, atoms, gaussians = scatterers
     n = len(atoms.elements)
     kinds, kind_elements, kind_u = _kinds(atoms.elements, atoms.u_angstrom2)
-    tables = [_phases(atoms.positions, axis, laue.centre[axis], hkl) for axis in range(3)]
+    tables = [phases(atoms.positions, axis, laue.centre[axis], hkl) for axis in range(3)]
 
     of_kind = np.empty(len(kind_u))
     weights = np.empty(n)
@@ -289,7 +289,7 @@ def _multiply_squares(
         for j in range(n):
             weights[j] = atoms.occupancies[j] * of_kind[kinds[j]]
         if i == 0 or h != hkl[i - 1, 0] or k != hkl[i - 1, 1]:
-            _multiply(tables[0][h], tables[1][abs(k)], 1.0 if k >= 0 else -1.0, phase_hk)
+            multiply(tables[0][h], tables[1][abs(k)], 1.0 if k >= 0 else -1.0, phase_hk)
         sign = 1.0 if l >= 0 else -1.0
         square = _real_sum(weights, phase_hk, tables[2][abs(l)], sign) ** 2
         if not laue.centric:
@@ -329,7 +329,7 @@ def _form_factor(gaussians: Floats, s2: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _phases(positions: Floats, axis: int, centre: float, hkl: NDArray[np.int16]) -> Floats:
+def phases(positions: Floats, axis: int, centre: float, hkl: NDArray[np.int16]) -> Floats:
     """Real and imaginary part of exp(2πi·h·x) along one axis, for h from 0 to the highest index
     of either sign. Shape (highest + 1, 2, n).
     """
@@ -349,7 +349,7 @@ def _phases(positions: Floats, axis: int, centre: float, hkl: NDArray[np.int16])
 
 
 @njit(cache=True, nogil=True)
-def _multiply(a: Floats, b: Floats, sign: float, product: Floats) -> None:
+def multiply(a: Floats, b: Floats, sign: float, product: Floats) -> None:
     """(a0 + i·a1)·(b0 + i·sign·b1) into `product`; all of shape (2, n)."""
     for j in range(a.shape[1]):
         product[0, j] = a[0, j] * b[0, j] - sign * (a[1, j] * b[1, j])

@@ -52,6 +52,29 @@ def _onto_special_position(
 
 
 @njit(cache=True, nogil=True)
+def keep_metric(rotations: Floats, metric: Floats, tolerance: float) -> bool:
+    """Whether every rotation of fractional columns leaves the metric of the cell as it is, within a
+    part of the product of the two lengths.
+
+    Args:
+        rotations: Shape (k, 3, 3).
+        metric: scalar products of a, b, c in Å². Shape (3, 3).
+        tolerance: relative.
+    """
+    for r in rotations:
+        for i in range(3):
+            for j in range(3):
+                turned = 0.0
+                for k in range(3):
+                    for m in range(3):
+                        turned += r[k, i] * metric[k, m] * r[m, j]
+                allowed = tolerance * math.sqrt(metric[i, i] * metric[j, j])
+                if not abs(turned - metric[i, j]) < allowed:
+                    return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def orbits(
     fractional: Floats,
     operations: tuple[Floats, Floats],
@@ -87,6 +110,46 @@ def orbits(
 
 
 @njit(cache=True, nogil=True)
+def orbit_leaders(
+    fractional: Floats,
+    kinds: Integers,
+    operations: tuple[Floats, Floats],
+    lattice: Floats,
+    tolerance2: float,
+) -> Integers:
+    """First row of the orbit of each row.
+
+    Args:
+        fractional: of all rows of a cell. Shape (n, 3).
+        kinds: an operation takes a row onto one of its kind. Shape (n,).
+        operations: rotations (k, 3, 3), acting on fractional columns, and translations (k, 3).
+        lattice: Shape (3, 3).
+        tolerance2: squared distance in Å² up to which an image is a row.
+
+    Returns:
+        Shape (n,), or (0,) where an image is no row of the kind, or of another orbit.
+    """
+    rotations, translations = operations
+    leaders = np.full(len(fractional), -1)
+    image, difference = np.empty(3), np.empty(3)
+    for row in range(len(fractional)):
+        if leaders[row] >= 0:
+            continue
+        for k in range(len(rotations)):
+            _apply(rotations[k], translations[k], fractional[row], image)
+            nearest, least = -1, np.inf
+            for other in range(len(fractional)):
+                if kinds[other] == kinds[row]:
+                    square = _distance2(fractional[other], image, lattice, difference)
+                    if square < least:
+                        nearest, least = other, square
+            if least > tolerance2 or leaders[nearest] not in (-1, row):
+                return leaders[:0]
+            leaders[nearest] = row
+    return leaders
+
+
+@njit(cache=True, nogil=True)
 def _root(parents: Integers, row: int) -> int:
     while parents[row] != row:
         row = parents[row]
@@ -94,18 +157,12 @@ def _root(parents: Integers, row: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def joined(
-    fractional: Floats, order: Integers, axis: int, lattice: Floats, tolerance: tuple[float, float]
-) -> Integers:
-    """First row that each row is joined to, looking only at neighbours along one axis.
-
-    Args:
-        fractional: in [0, 1). Shape (n, 3).
-        order: rows in ascending order of `fractional[:, axis]`. Shape (n,).
-        axis: 0, 1 or 2.
-        lattice: Shape (3, 3).
-        tolerance: as a part of the axis, and squared in Å².
-    """
+def grouped(fractional: Floats, lattice: Floats, tolerance: float) -> Integers:
+    """See `data.sites.grouped`; neighbours are looked for along the longest axis."""
+    spacings = _spacings(lattice)
+    axis = int(np.argmax(spacings))
+    along = fractional[:, axis] - np.floor(fractional[:, axis])
+    order = np.argsort(along, kind="mergesort")
     n = len(order)
     parents = np.arange(n)
     difference = np.empty(3)
@@ -113,18 +170,41 @@ def joined(
         row = order[start]
         for step in range(1, n):
             other = order[(start + step) % n]
-            gap = fractional[other, axis] - fractional[row, axis]
+            gap = along[other] - along[row]
             if start + step >= n:
                 gap += 1.0
-            if gap > tolerance[0]:
+            if gap > tolerance / spacings[axis]:
                 break
             near = _distance2(fractional[row], fractional[other], lattice, difference)
-            if near < tolerance[1]:
+            if near < tolerance * tolerance:
                 a, b = _root(parents, row), _root(parents, other)
                 parents[max(a, b)] = min(a, b)
+    count = 0
+    numbers = np.empty(n, np.int64)
     for row in range(n):
-        parents[row] = _root(parents, row)
-    return parents
+        first = _root(parents, row)
+        if first == row:
+            numbers[row] = count
+            count += 1
+        else:
+            numbers[row] = numbers[first]
+    return numbers
+
+
+@njit(cache=True, nogil=True)
+def _spacings(lattice: Floats) -> Floats:
+    """Of the planes that the other two vectors span, in Å. Shape (3,)."""
+    spacings = np.empty(3)
+    for i in range(3):
+        b, c = lattice[(i + 1) % 3], lattice[(i + 2) % 3]
+        volume = square = 0.0
+        for x in range(3):
+            y, z = (x + 1) % 3, (x + 2) % 3
+            normal = b[y] * c[z] - b[z] * c[y]
+            volume += lattice[i, x] * normal
+            square += normal * normal
+        spacings[i] = abs(volume) / math.sqrt(square)
+    return spacings
 
 
 @njit(cache=True, nogil=True)

@@ -108,14 +108,7 @@ def grouped(
     Returns:
         Shape (n,), from 0 without gaps.
     """
-    spacing = 1.0 / np.linalg.norm(np.linalg.inv(lattice), axis=0)
-    axis = int(np.argmax(spacing))
-    wrapped = fractional - np.floor(fractional)
-    order = np.argsort(wrapped[:, axis], kind="stable")
-    tolerance = (tolerance_angstrom / float(spacing[axis]), tolerance_angstrom**2)
-    parents = site_kernels.joined(wrapped, order, axis, np.array(lattice), tolerance)
-    _, inverse = np.unique(parents, return_inverse=True)
-    return np.asarray(inverse, dtype=np.int64)
+    return site_kernels.grouped(np.array(fractional), np.array(lattice), tolerance_angstrom)
 
 
 def equivalent_displacements(

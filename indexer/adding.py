@@ -75,11 +75,8 @@ def write(
             verb=verb,
         )
         in_parts = last is None or not fresh
-        digested = (
-            partial(digest_on_cluster, channels=writing.channels)
-            if engine == "ray"
-            else partial(digest_all, workers=workers)
-        )
+        on = digest_on_cluster if engine == "ray" else partial(digest_all, workers=workers)
+        digested = partial(on, channels=writing.channels)
         for chunk in _chunks(writing.tally, items, writing.settings, report, digested):
             writing.take(chunk)
             if in_parts and writing.is_much:

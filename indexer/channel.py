@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from data.crystal import Crystal
+from data.canonical import Standard
 from data.lines import LinesTable
-from data.preparation import Prepared
+
+if TYPE_CHECKING:
+    from data.preparation import Prepared
 
 
 class Channel(Protocol):
@@ -62,8 +64,8 @@ class ReadsLines(Channel, Protocol):
 class ReadsAtoms(Channel, Protocol):
     """A channel that knows a crystal by its atoms and lattice."""
 
-    def embed_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
-        """Unit vectors of N crystals in their standard settings. Shape (N, dimension)."""
+    def embed_crystals(self, crystals: Sequence[Standard]) -> NDArray[np.float32]:
+        """Unit vectors of N crystals. Shape (N, dimension)."""
         ...
 
 

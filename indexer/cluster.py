@@ -11,17 +11,12 @@ import logging
 import pickle
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from data.errors import LibraryError, MissingExtraError
 from indexer.channel import AnyChannel
-from indexer.embedding import embed
 from indexer.ingest import Chunk, Item, LineSettings, digest, pieces_of, slices
 
 SLICE = 128
@@ -110,10 +105,8 @@ def _worked_out(
     import numba
 
     numba.set_num_threads(1)
-    chunk = digest(pickle.loads(row["slice"]), settings)  # noqa: S301 - of our own driver
-    entries = pa.Table.from_batches([chunk.entries])
-    vectors = {one.id: embed(one, entries).astype(np.float16) for one in channels}
-    return {"chunk": pickle.dumps(replace(chunk, vectors=vectors))}
+    pieces = pickle.loads(row["slice"])  # noqa: S301 - of our own driver
+    return {"chunk": pickle.dumps(digest(pieces, settings, channels))}
 
 
 def _line(error: Exception) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from data.canonical import Standard
 from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.schema import CRYSTAL_COLUMNS, LINES_COLUMNS, crystal_of, lines_table_of
 
@@ -19,5 +20,5 @@ def embed(channel: AnyChannel, entries: pa.Table) -> NDArray[np.float32]:
     """A channel's vectors of entries, by row. Shape (N, dimension)."""
     if isinstance(channel, ReadsAtoms):
         rows = entries.select(CRYSTAL_COLUMNS).to_pylist()
-        return channel.embed_crystals([crystal_of(row) for row in rows])
+        return channel.embed_crystals([Standard.from_stored(crystal_of(row)) for row in rows])
     return channel.embed_lines(lines_table_of(entries.to_batches()))

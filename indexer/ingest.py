@@ -12,23 +12,26 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
+import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.canonical import crystal_id, space_group_symbol, standardize
+from data.canonical import Standard, crystal_id, space_group_symbol, standardize
 from data.diffraction import lines_of
 from data.errors import BraggleError, LibraryError
 from data.formula import density_g_cm3, reduced_formula
+from data.lines import Lines, LinesTable
 from data.offered import Offered, Origin, Place
 from data.record import Problem, Record
+from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
 
 CHUNK = 32
@@ -88,8 +91,10 @@ class Chunk:
     vectors: Mapping[str, NDArray[np.float16]] = field(default_factory=dict)
 
 
-def digest(pieces: Iterable[Piece], settings: LineSettings) -> Chunk:
-    """Turn items into rows, here and now."""
+def digest(
+    pieces: Iterable[Piece], settings: LineSettings, channels: Sequence[AnyChannel] = ()
+) -> Chunk:
+    """Turn items into rows, and into vectors of these channels, here and now."""
     made = _Made(settings)
     read = 0
     ended: list[Origin] = []
@@ -120,14 +125,17 @@ def digest(pieces: Iterable[Piece], settings: LineSettings) -> Chunk:
         tuple(made.problems),
         tuple(ended),
         tuple(skipped),
+        {channel.id: made.vectors(channel) for channel in channels},
     )
 
 
 class _Made:
-    """Rows and problems as they come about."""
+    """Rows and problems as they come about, and what vectors are made of."""
 
     def __init__(self, settings: LineSettings) -> None:
         self._settings = settings
+        self._standards: list[Standard] = []
+        self._lines: list[Lines] = []
         self.entries: list[dict[str, Any]] = []
         self.sources: list[dict[str, Any]] = []
         self.problems: list[tuple[str, Problem]] = []
@@ -138,10 +146,13 @@ class _Made:
             self.problems.append((key, item))
             return
         try:
-            entry = _entry(item, self._settings)
+            standard, lines = _worked_out(item, self._settings)
+            entry = _entry(standard, lines)
         except Exception as error:  # noqa: BLE001 - one bad crystal must not end a build
             self.problems.append((key, Problem(_where(item), 0, _reason(error))))
             return
+        self._standards.append(standard)
+        self._lines.append(lines)
         self.entries.append(entry)
         self.sources.append(_source(item, entry["id"], key))
 
@@ -154,15 +165,26 @@ class _Made:
         except Exception as error:  # noqa: BLE001 - nor must one bad file
             self.problems.append((key, Problem(offered.name, 0, _reason(error))))
 
+    def vectors(self, channel: AnyChannel) -> NDArray[np.float16]:
+        """A channel's vectors of the entries. Shape (rows of `entries`, dimension)."""
+        if isinstance(channel, ReadsAtoms):
+            return channel.embed_crystals(self._standards).astype(np.float16)
+        return channel.embed_lines(LinesTable.of(self._lines)).astype(np.float16)
+
 
 def digest_all(
-    items: Iterable[Item], settings: LineSettings, *, workers: int | None = None
+    items: Iterable[Item],
+    settings: LineSettings,
+    channels: Sequence[AnyChannel] = (),
+    *,
+    workers: int | None = None,
 ) -> Generator[Chunk]:
     """Turn a stream of items into chunks of rows, in order, never holding more than a few.
 
     Args:
         items: consumed as workers need them.
         settings: of the library.
+        channels: that make vectors.
         workers: processes; by default one a core, and none for few records. 1 works in this one.
 
     Raises:
@@ -174,14 +196,14 @@ def digest_all(
     chunks = slices(chain(few, stream), CHUNK)
     if count == 1 or (workers is None and len(few) <= SMALL):
         for chunk in chunks:
-            yield digest(chunk, settings)
+            yield digest(chunk, settings, channels)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=follow_parent)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
     waiting: deque[Future[Chunk]] = deque()
     try:
         for chunk in chunks:
-            waiting.append(pool.submit(digest, chunk, settings))
+            waiting.append(pool.submit(digest, chunk, settings, channels))
             if len(waiting) > 3 * count:
                 yield waiting.popleft().result()
         while waiting:
@@ -193,6 +215,12 @@ def digest_all(
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """One of several processes, each of which is to use one core."""
+    numba.set_num_threads(1)
+    follow_parent()
 
 
 def follow_parent() -> None:
@@ -232,15 +260,19 @@ def slices(stream: Iterator[Piece], size: int) -> Iterator[list[Piece]]:
         yield chunk
 
 
-def _entry(record: Record, settings: LineSettings) -> dict[str, Any]:
+def _worked_out(record: Record, settings: LineSettings) -> tuple[Standard, Lines]:
     standard = standardize(record.crystal)
-    crystal = standard.crystal
     lines = lines_of(
-        crystal,
+        standard.crystal,
         d_min_angstrom=settings.d_min_angstrom,
         floor=settings.floor,
         operations=(standard.rotations, standard.translations),
     )
+    return standard, lines
+
+
+def _entry(standard: Standard, lines: Lines) -> dict[str, Any]:
+    crystal = standard.crystal
     composition = crystal.composition
     return {
         "id": crystal_id(standard),

@@ -7,29 +7,31 @@ How they were trained is in the model card beside their weights, `indexer/encode
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from data.canonical import Standard
-from data.crystal import Crystal
 from data.lines import LinesTable
-from data.preparation import Prepared
 from indexer.encoders.atoms_inference import NumpyAtomsEncoder
 from indexer.encoders.inference import NumpyProfileEncoder, one_blas_thread
 from indexer.encoders.profile import profile_of_lines, profile_of_pattern
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
 
+if TYPE_CHECKING:
+    from data.preparation import Prepared
+
 PROFILE_WEIGHTS, ATOMS_WEIGHTS = "profile.safetensors", "atoms.safetensors"
-BATCH = 16
-"""Profiles a pass; what a pass works on then stays in the cache of a core."""
+TOGETHER = 32
+"""Crystals that a thread takes at a time."""
 DIMENSION = 256
 
 
@@ -72,13 +74,12 @@ class AtomsChannel:
         both = _sha256(PROFILE_WEIGHTS) + _sha256(ATOMS_WEIGHTS)
         return hashlib.sha256(both.encode()).hexdigest()
 
-    def embed_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
-        """Unit vectors of N crystals in their standard settings. Shape (N, 256)."""
+    def embed_crystals(self, crystals: Sequence[Standard]) -> NDArray[np.float32]:
+        """Unit vectors of N crystals. Shape (N, 256)."""
         encoder = _atoms_encoder()
 
         def some(rows: range) -> NDArray[np.float32]:
-            primitives = [Standard.from_stored(crystals[row]).primitive for row in rows]
-            return encoder(np.stack([encoder.profiles(one) for one in primitives]))
+            return encoder(np.stack([encoder.profiles(crystals[row].primitive) for row in rows]))
 
         return _in_batches(some, len(crystals))
 
@@ -92,9 +93,12 @@ def _pattern_vector(prepared: Prepared) -> NDArray[np.float32]:
 
 
 def _in_batches(embed: Callable[[range], NDArray[np.float32]], count: int) -> NDArray[np.float32]:
-    """Vectors of rows 0 to count, a batch on each core at a time. Shape (count, 256)."""
-    parts = [range(at, min(at + BATCH, count)) for at in range(0, count, BATCH)]
-    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Vectors of rows 0 to count, some on each core at a time. Shape (count, 256).
+
+    Cores are those that compiled code is given, too: one, in a process of many.
+    """
+    parts = [range(at, min(at + TOGETHER, count)) for at in range(0, count, TOGETHER)]
+    with one_blas_thread(), ThreadPoolExecutor(numba.get_num_threads()) as pool:
         return np.concatenate([np.zeros((0, DIMENSION), np.float32), *pool.map(embed, parts)])
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
 from data.lines import LinesTable
-from data.preparation import Prepared
 from data.profile import lorentz_polarisation
+
+if TYPE_CHECKING:
+    from data.preparation import Prepared
 
 FINE_STEP = 5e-4
 """Profiles are drawn on this grid of ln Q before they are blurred and sampled."""

@@ -28,13 +28,16 @@ def main() -> None:
     """Make and measure."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument(
+        "--hours", type=float, default=float("inf"), help="make no more crystals after so many"
+    )
     parser.add_argument("--into", type=Path, default=Path("build/million"))
     parser.add_argument("--result", type=Path, default=RESULT)
     options = parser.parse_args()
     path = options.into
     load = os.getloadavg()[0]
     steps = {
-        "build": _alone(build, path, options.entries),
+        "build": _alone(build, path, options.entries, options.hours),
         "add": _alone(add, path, options.entries),
         "maintain": _alone(maintain, path),
         "search": _alone(search, path),

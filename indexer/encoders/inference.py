@@ -12,16 +12,19 @@ from safetensors.numpy import load_file
 from threadpoolctl import ThreadpoolController
 
 from indexer.encoders.axis import BINS
+from indexer.encoders.short_convolution import ShortConvolution
 
 _FLOAT = NDArray[np.float32]
+
+BATCH = 8
+"""Profiles a pass; what a pass works on then stays in the cache of a core."""
 
 
 class NumpyProfileEncoder:
     """`model.ProfileEncoder` with matrix products alone, from its weights on disk.
 
-    Places come before channels here, (B, P, C). A convolution whose kernel is m strides long is a
-    sum of m products with the same array, each begun one stride later; rows that run over the end
-    of one profile into the next are dropped.
+    Places come before channels here, (B, P, C). A convolution whose kernel is m strides long is one
+    over m places of strides · C channels, and is worked out by `ShortConvolution`.
     """
 
     def __init__(self, weights: dict[str, _FLOAT]) -> None:
@@ -31,8 +34,10 @@ class NumpyProfileEncoder:
         head, channels = weights["join.weight"], len(weights["reduce.weight"])
         joined = head.reshape(len(head), channels, -1).transpose(2, 1, 0)
         self._join = np.ascontiguousarray(joined.reshape(-1, len(head)))
-        self._taps = {
-            name: _taps(value, self._stride_of(name))
+        self._convolutions = {
+            name.removesuffix(".weight"): ShortConvolution.of(
+                _taps(value, self._stride_of(name)), weights[name.replace("weight", "bias")]
+            )
             for name, value in weights.items()
             if value.ndim == 3
         }
@@ -50,9 +55,13 @@ class NumpyProfileEncoder:
         threads wait for a core that another process has.
         """
         with one_blas_thread():
-            return self._vectors(profiles)
+            parts = [profiles[at : at + BATCH] for at in range(0, len(profiles), BATCH)]
+            read = np.concatenate([self._read(part) for part in parts])
+            vectors = read @ self._join + self._weights["join.bias"]
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
 
-    def _vectors(self, profiles: _FLOAT) -> _FLOAT:
+    def _read(self, profiles: _FLOAT) -> _FLOAT:
+        """What the last layer joins. (B, channels, BINS) to (B, places · channels)."""
         x = self._convolve(
             profiles.transpose(0, 2, 1), "stem", (self._kernel("stem") - self._stride) // 2
         )
@@ -67,9 +76,7 @@ class NumpyProfileEncoder:
                 break
             x = self._convolve(x, halving, self._kernel(halving) // 2 - 1)
             stage += 1
-        x = self._convolve(x, "reduce", 0)
-        vectors = x.reshape(len(x), -1) @ self._join + self._weights["join.bias"]
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        return self._convolve(x, "reduce", 0).reshape(len(x), -1)
 
     def _kernel(self, name: str) -> int:
         return int(self._weights[f"{name}.weight"].shape[2])
@@ -81,28 +88,19 @@ class NumpyProfileEncoder:
 
     def _block(self, x: _FLOAT, name: str) -> _FLOAT:
         along = self._convolve(x, f"{name}.along", self._kernel(f"{name}.along") // 2)
-        mixed = along @ self._taps[f"{name}.mix.weight"][0]
+        mixed = along @ self._convolutions[f"{name}.mix"].products[0]
         mixed += self._weights[f"{name}.mix.bias"]
         mixed += x
         return np.asarray(np.maximum(mixed, 0.0, out=mixed))
 
     def _convolve(self, x: _FLOAT, name: str, padding: int) -> _FLOAT:
         """A convolution along places and a rectifier; (B, P, C) to (B, P / stride, O)."""
-        taps, stride = self._taps[f"{name}.weight"], self._stride_of(name)
+        convolution, stride = self._convolutions[name], self._stride_of(name)
         count, places, channels = x.shape
-        room = -(-(places + 2 * padding) // stride)
-        padded = np.zeros((count, room * stride, channels), np.float32)
-        padded[:, padding : padding + places] = x
-        rows = padded.reshape(count * room, stride * channels)
-        valid = len(rows) - len(taps) + 1
-        total = np.empty((len(rows), taps.shape[2]), np.float32)
-        total[valid:] = 0.0
-        np.matmul(rows[:valid], taps[0], out=total[:valid])
-        for shift, tap in enumerate(taps[1:], start=1):
-            total[:valid] += rows[shift : shift + valid] @ tap
-        total += self._weights[f"{name}.bias"]
-        np.maximum(total, 0.0, out=total)
-        return total.reshape(count, room, -1)[:, : places // stride]
+        room = convolution.places_read(places // stride) * stride
+        padded = np.zeros((count, room, channels), np.float32)
+        padded[:, padding : padding + places] = x[:, : room - padding]
+        return convolution(padded.reshape(count, -1, stride * channels), places // stride)
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

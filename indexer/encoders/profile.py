@@ -5,11 +5,13 @@ Without torch, which looking up does not need; `drawing` does the same in bulk f
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from data.lines import Lines
-from data.preparation import Prepared
 from data.profile import lorentz_polarisation
 from indexer.encoders.axis import (
     BINS,
@@ -20,6 +22,9 @@ from indexer.encoders.axis import (
     axis_ln_q,
     line_shape,
 )
+
+if TYPE_CHECKING:
+    from data.preparation import Prepared
 
 _FLOAT = NDArray[np.float32]
 
@@ -67,11 +72,25 @@ def drawn(place: NDArray[np.float64], area: NDArray[np.float64]) -> NDArray[np.f
     Returns:
         Shape (BINS,).
     """
-    first = place.astype(np.int64)
-    share = place - first
-    comb = np.bincount(first, area * (1 - share), BINS)
-    comb += np.bincount(first + 1, area * share, BINS)
-    return np.convolve(comb, line_shape(), mode="same")
+    return _drawn(place, area, line_shape())
+
+
+@njit(cache=True, nogil=True)
+def _drawn(
+    place: NDArray[np.float64], area: NDArray[np.float64], shape: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    reach = len(shape) // 2
+    comb, curve = np.zeros(BINS + 2 * reach), np.zeros(BINS)
+    for line in range(len(place)):
+        first = int(place[line])
+        share = place[line] - first
+        comb[reach + first] += area[line] * (1 - share)
+        comb[reach + first + 1] += area[line] * share
+    for offset in range(len(shape)):
+        shifted, height = comb[offset : offset + BINS], shape[offset]
+        for i in range(BINS):
+            curve[i] += height * shifted[i]
+    return curve
 
 
 def levelled(profiles: NDArray[np.float64]) -> _FLOAT:

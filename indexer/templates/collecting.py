@@ -27,7 +27,8 @@ from indexer.templates.structure import structure_of
 from indexer.templates.template import INTERVALS, Template
 
 CROWD = 3000
-"""Entries of an interval from which on newcomers found nothing before `maintain`."""
+"""Entries of an interval that found templates, at most; the others join. Founding compares all with
+all, and this keeps it from growing with the square of a library."""
 
 FEW_NEW = 0.1
 """Where newcomers are less than this part of an interval, only what is near them is looked at."""
@@ -41,6 +42,8 @@ Advance = Callable[[int, int], None]
 def collected(reader: Reader, advance: Advance) -> pa.Table:
     """Rows of the templates of all entries, the same in whatever order the entries come.
 
+    In a crowded interval those with the first ids found them, which are as good as drawn at random.
+
     Args:
         reader: of the entries.
         advance: called with how many entries are done, of how many.
@@ -48,7 +51,10 @@ def collected(reader: Reader, advance: Advance) -> pa.Table:
     intervals = strongest_intervals(reader)
     made: list[Template] = []
     for group in _told(reader, intervals, np.unique(intervals), advance):
-        made.extend(grow(group, found(group)))
+        founders = group.first(CROWD)
+        founded = grow(founders, found(founders))
+        crowded = len(group.ids) > CROWD
+        made.extend(grow(group, founded, founding=False) if crowded else founded)
     return log([], made)
 
 

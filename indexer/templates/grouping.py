@@ -45,6 +45,12 @@ class Group:
     patterns: Patterns
     structures: tuple[Structure, ...]
 
+    def first(self, count: int) -> Group:
+        """At most so many of them."""
+        return Group(
+            self.interval, self.ids[:count], self.patterns[:count], self.structures[:count]
+        )
+
     @cached_property
     def compared(self) -> Patterns:
         """Patterns without the interval that all have in common. Shape (m, 900)."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.bundled import example_patterns
+from data.canonical import Standard
 from data.preparation import prepare
 from data.reading import read_pattern
 from indexer.channel import ReadsAtoms
@@ -59,7 +60,7 @@ def _embedding(searcher: Searcher) -> dict[str, int]:
     library = searcher.library
     rows = np.linspace(0, len(library) - 1, min(EMBEDDED, len(library))).astype(np.int64)
     lines = library.lines.take(rows)
-    crystals = [entry.crystal for entry in library.entries(rows)]
+    crystals = [Standard.from_stored(entry.crystal) for entry in library.entries(rows)]
     rates = {}
     for name, channel in searcher.channels.items():
         for count in (8, len(rows)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from data.canonical import Standard
 from data.crystal import Crystal
 from data.lines import LinesTable
 from data.preparation import Prepared
@@ -100,7 +101,7 @@ def _embedded(
     channel: AnyChannel, lines: LinesTable, crystals: Sequence[Crystal]
 ) -> NDArray[np.float32]:
     if isinstance(channel, ReadsAtoms):
-        return channel.embed_crystals(crystals)
+        return channel.embed_crystals([Standard.from_stored(one) for one in crystals])
     return channel.embed_lines(lines)
 
 

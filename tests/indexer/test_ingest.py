@@ -3,13 +3,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from data.errors import LibraryError
 from data.offered import Offered
 from data.record import Problem, Record
+from indexer.embedding import embed
 from indexer.ingest import CHUNK, SMALL, LineSettings, digest, digest_all
+from indexer.library import default_channels
 from tests.indexer.toy import record, records
 
 SETTINGS = LineSettings()
@@ -32,6 +35,19 @@ def test_worker_processes_give_what_this_process_gives() -> None:
             # As text, because NaN, which stands for "no displacement given", equals nothing.
             assert str(got[name].to_pylist()) == str(expected[name].to_pylist()), name
     assert sum((chunk.problems for chunk in chunks), ()) == together.problems
+
+
+def test_vectors_come_along_whoever_makes_them() -> None:
+    channels = default_channels()
+    together = digest(stream(70), SETTINGS, channels)
+    chunks = list(digest_all(stream(70), SETTINGS, channels, workers=2))
+    stored = pa.Table.from_batches([together.entries])
+    for channel in channels:
+        got = np.concatenate([chunk.vectors[channel.id] for chunk in chunks])
+        np.testing.assert_allclose(got, together.vectors[channel.id], atol=1e-3)
+        np.testing.assert_allclose(got, embed(channel, stored), atol=1e-3)
+    nothing = digest([], SETTINGS, channels)
+    assert [one.shape for one in nothing.vectors.values()] == [(0, c.dimension) for c in channels]
 
 
 def test_few_records_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data.canonical import standardize
+from data.canonical import Standard, standardize
 from data.crystal import Crystal
 from data.diffraction import lines_table
 from data.lines import LinesTable
@@ -31,7 +31,7 @@ LOOK_ALIKE = {"silicon", "fluorite"}
 
 def embed(channel: AnyChannel, some: list[Crystal]) -> Vectors:
     if isinstance(channel, ReadsAtoms):
-        return channel.embed_crystals(some)
+        return channel.embed_crystals([Standard.from_stored(one) for one in some])
     return channel.embed_lines(lines_table(some, workers=1))
 
 

@@ -84,6 +84,21 @@ def test_they_are_the_same_in_whatever_order_the_library_is_built(
         np.testing.assert_array_equal(one.coordinates, same.coordinates)
 
 
+@pytest.mark.parametrize(
+    "crowd, expected", [(4, RUTILE_AND_CALCITE), (3, set[tuple[str, str, int]]())]
+)
+def test_in_a_crowd_few_found_and_the_others_join(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    crowd: int,
+    expected: set[tuple[str, str, int]],
+) -> None:
+    monkeypatch.setattr("indexer.templates.collecting.CROWD", crowd)
+    library = Library.build(planted_records(), tmp_path / "crowded", channels=CHANNELS)
+    assert without_ids(library) == expected
+    assert library.verify().ok
+
+
 def test_what_is_read_is_what_was_made(planted_library: Path) -> None:
     library = Library.open(planted_library)
     again = templates_of(log([], library.templates))
