@@ -53,6 +53,11 @@ class DistanceRecipe:
     spacing: str = WIDTH
     shape: DistanceShape = field(default_factory=DistanceShape)
 
+    @property
+    def groups(self) -> int:
+        """Of distances."""
+        return self.shape.groups
+
 
 @dataclass(frozen=True)
 class DistanceProgress:

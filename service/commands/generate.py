@@ -28,6 +28,7 @@ class Engine(StrEnum):
     SUBSTITUTION = "substitution"
     DIFFUSION = "diffusion"
     DIRECT = "direct"
+    DISTANCE = "distance"
 
 
 @verb

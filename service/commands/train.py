@@ -167,9 +167,9 @@ def generator(
     """Train the network that proposes and judges structures, and write its weights."""
     torch_needed()
     from generator.network.curves import curves_svg, read_log
-    from generator.network.network_file import write_network
     from generator.network.run import checked, open_examples
     from generator.network.training import GeneratorTraining
+    from generator.network.weights_file import write_weights
     from indexer.encoders.loop import Wishes
     from indexer.learned import profile_weights
 
@@ -181,7 +181,7 @@ def generator(
     _say_of(pack, len(examples.training), len(examples.held_out), where)
     training = GeneratorTraining(examples, recipe)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
-    write_network(trained, recipe, out / NETWORK)
+    write_weights(trained, recipe, out / NETWORK)
     log = read_log(out / LOG)
     _tell_end(out, NETWORK, curves_svg(log), log[-1], where, json=json)
 
