@@ -71,7 +71,9 @@ class FormulaSolver:
             engines: that propose, of `WITHOUT_PATTERN`; all when left out.
             samples: structures at most.
             without: reduced formulas of the library that nothing is made from.
-            cell, space_group, formula_units: as of `Sought`.
+            cell: as of `Sought`.
+            space_group: likewise.
+            formula_units: likewise.
             time_limit_s: after so long nothing new is begun; what there is is ranked.
             progress: called with done, total and the stage.
 
@@ -126,9 +128,7 @@ class FormulaSolver:
             settle: a force field to rank by.
         """
         names = tuple(engines or WITHOUT_PATTERN)
-        found = [
-            made for one in self._imaginers(names, without) for made in _imagined(sought, one)
-        ]
+        found = [made for one in self._imaginers(names, without) for made in _imagined(sought, one)]
         return by_energy(sought, usual_first(found), settle)
 
     def _imaginers(self, names: Sequence[str], without: frozenset[str]) -> list[Imaginer]:
@@ -205,8 +205,7 @@ def by_energy(
     least = relaxed[0].features[ENERGY]
     top = max(one.score for one in ranked)
     scored = [
-        replace(one, score=top + 20.0 - (one.features[ENERGY] - least) / HEAT_EV)
-        for one in relaxed
+        replace(one, score=top + 20.0 - (one.features[ENERGY] - least) / HEAT_EV) for one in relaxed
     ]
     return [*scored, *ranked]
 
@@ -215,9 +214,7 @@ def _imagined(sought: Sought, engine: Imaginer) -> list[Candidate]:
     return [one for one in engine.imagine(sought, CONSIDERED) if agrees(sought, one.crystal)]
 
 
-def _warnings(
-    sought: Sought, time_limit_s: float | None, settle: Settle | None
-) -> tuple[str, ...]:
+def _warnings(sought: Sought, time_limit_s: float | None, settle: Settle | None) -> tuple[str, ...]:
     said = ["no pattern was given: nothing but the formula speaks for these structures"]
     if settle is None:
         said.append(

@@ -14,6 +14,8 @@ from generator.direct.misfit import Model, View, misfit
 Goal = Any
 """A named tuple of a class that has joined; see `joins`."""
 
+_Type = Any
+"""What numba calls the type of an argument."""
 _BY_GOAL: dict[type, Callable[..., tuple[float, float]]] = {}
 
 
@@ -43,13 +45,13 @@ def joins(goal: type, its_misfit: Callable[..., tuple[float, float]]) -> None:
 
 
 @overload(misfit_of)
-def _chosen(goal: Any, model: Any, used: Any, parameters: Any, gradient: Any) -> Any:  # noqa: ARG001
+def _chosen(goal: _Type, model: _Type, used: _Type, parameters: _Type, gradient: _Type) -> _Type:  # noqa: ARG001 - the signature is the point
     """Which one, settled when the caller is compiled."""
     if not isinstance(goal, types.NamedTuple | types.NamedUniTuple):
         return None
     its_misfit = _BY_GOAL[goal.instance_class]
 
-    def one(goal: Any, model: Any, used: Any, parameters: Any, gradient: Any) -> Any:
+    def one(goal: _Type, model: _Type, used: _Type, parameters: _Type, gradient: _Type) -> _Type:
         return its_misfit(goal, model, used, parameters, gradient)
 
     return one

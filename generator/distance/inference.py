@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
-from pathlib import Path
 
 import gemmi
 import numpy as np
@@ -18,10 +16,9 @@ from generator.candidate import Cell
 from generator.distance.examples import free_of
 from generator.distance.features import rank_of_number
 from generator.distance.model import DistanceNetwork
-from generator.distance.network_file import read_network
+from generator.distance.network_file import read_network, shipped_weights
 from generator.torch_use import one_torch_thread
 
-WEIGHTS = "distances.safetensors"
 STEPS = 64
 """Parts that a spread of distances is tabulated in."""
 LONGEST = 12.0
@@ -156,8 +153,8 @@ class Formula:
 @cache
 def shipped_network() -> DistanceNetwork:
     """The network that comes with Braggle."""
-    with as_file(files("generator.distance") / "weights" / WEIGHTS) as path:
-        return read_network(Path(path))
+    with shipped_weights() as path:
+        return read_network(path)
 
 
 def _cell(shape: _FLOAT, space_group: int) -> Cell:

@@ -190,9 +190,7 @@ class DistanceNetwork(nn.Module):
 class _Block(nn.Module):
     """Two convolutions with a norm between them, added to what goes in."""
 
-    def __init__(
-        self, convolution: type[nn.Conv1d | nn.Conv2d], before: int, width: int
-    ) -> None:
+    def __init__(self, convolution: type[nn.Conv1d | nn.Conv2d], before: int, width: int) -> None:
         super().__init__()
         self.first = convolution(before, width, 3, padding=1)
         self.scale = nn.Parameter(torch.ones(width))

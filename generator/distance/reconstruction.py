@@ -106,7 +106,7 @@ def hypotheses(
     """
     found: list[tuple[float, int, int]] = []
     for units in range(1, min(len(multiple), most_atoms // formula.atoms) + 1):
-        odds = np.log(np.maximum(space_groups(units), 1e-9)) + np.log(max(multiple[units - 1], 1e-9))
+        odds = np.log(np.maximum(space_groups(units) * multiple[units - 1], 1e-12))
         atoms = units * formula.atoms
         found += [
             (float(odds[number - 1]), units, number)
@@ -157,14 +157,12 @@ def built(
         for sites in assignments(one.space_group, counts, ways):
             model = model_of(frame, [(symbol, orbits[k]) for symbol, k in sites], chemistry)
             for misfit, apart, parameters in _solved(target, model, seed):
-                crystal = _crystal(frame, model, parameters, chemistry.elements)
+                crystal = crystal_of(frame, model, parameters, chemistry.elements)
                 found.append(Built(crystal, misfit, apart, one.log_odds, model.free))
     return sorted(found, key=lambda one: one.worth)
 
 
-def _spreads(
-    formula: Formula, chosen: Sequence[Hypothesis]
-) -> dict[tuple[int, int], list[Spread]]:
+def _spreads(formula: Formula, chosen: Sequence[Hypothesis]) -> dict[tuple[int, int], list[Spread]]:
     """Predicted distances by formula units and space group, each asked for once."""
     groups: dict[int, list[int]] = {}
     for one in chosen:
@@ -204,9 +202,8 @@ def _solved(target: Target, model: Model, seed: int) -> Iterator[tuple[float, fl
             yield float(misfit), float(apart), own
 
 
-def _crystal(
-    frame: Frame, model: Model, parameters: _FLOAT, elements: Sequence[str]
-) -> Crystal:
+def crystal_of(frame: Frame, model: Model, parameters: _FLOAT, elements: Sequence[str]) -> Crystal:
+    """The crystal of some parameters, in its conventional cell."""
     points = np.empty((len(model.firsts), 3))
     place(model, parameters, points)
     return frame.crystal(points, [elements[row] for row in model.elements])

@@ -35,9 +35,8 @@ class DistanceWishes(Wishes):
     groups: int | None = None
 
 
-def _new(**said: Any) -> DistanceRecipe:
-    groups = said.pop("groups", None)
-    recipe = DistanceRecipe(**said)
+def _new(*, groups: int | None = None, **said: object) -> DistanceRecipe:
+    recipe = replace(DistanceRecipe(), **said)  # type: ignore[arg-type]
     return recipe if groups is None else replace(recipe, shape=replace(recipe.shape, groups=groups))
 
 

@@ -194,9 +194,7 @@ def measured(network: DistanceNetwork, batch: Batch) -> dict[str, Tensor]:
     density = network.cells(found.summary, batch.space_group).log_density(batch.shape, batch.free)
     return {
         "rmse_angstrom": _mean_of_pairs((mean - batch.distances) ** 2, batch.pair).sqrt(),
-        "likeliest_angstrom": _mean_of_pairs(
-            (likeliest - batch.distances) ** 2, batch.pair
-        ).sqrt(),
+        "likeliest_angstrom": _mean_of_pairs((likeliest - batch.distances) ** 2, batch.pair).sqrt(),
         "overlap": _mean_of_pairs(near.float(), batch.pair),
         "entropy": _pair_entropy(network, batch, found),
         "cell_density": density,

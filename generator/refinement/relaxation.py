@@ -29,6 +29,8 @@ CROWDED = 0.5
 FORCE_EV_PER_ANGSTROM, STEPS = 0.1, 100
 """Relaxation ends below this force, or after so many steps."""
 
+Optimizer = Any
+"""CHGNet's, which has no types."""
 Relax = Callable[[Crystal], NDArray[np.float64]]
 """Where a force field moves the atoms of a crystal to, the cell kept: Cartesian, in Å. (n, 3)."""
 
@@ -83,7 +85,7 @@ def _moved(crystal: Crystal, relax: Relax) -> Crystal:
     return freedom.moved(crystal, np.asarray(by_angstrom, np.float64), np.zeros(6))
 
 
-def load_chgnet() -> Any:
+def load_chgnet() -> Optimizer:
     """CHGNet's optimizer of structures (Deng et al., Nature Machine Intelligence 5 (2023) 1031).
 
     Raises:

@@ -237,8 +237,7 @@ def shares_of_engines(
             "without": rest,
             "lost_without": {
                 kind: {
-                    depth: round(every[kind][depth] - rest[kind][depth], 4)
-                    for depth in every[kind]
+                    depth: round(every[kind][depth] - rest[kind][depth], 4) for depth in every[kind]
                 }
                 for kind in TOLERANCES
             },
@@ -422,6 +421,7 @@ def rank_of(place: int) -> int | None:
 
 
 def summary_of(outcomes: list[Outcome], groups: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    """How often one way was right and how long it took, by group of cases."""
     names = dict.fromkeys(group for belongs in groups for group in belongs)
     return {
         "seconds_a_case": round(float(np.median([one.seconds for one in outcomes])), 2),

@@ -313,6 +313,28 @@ def engines_table(engines: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
+def distances_table(result: dict[str, Any]) -> Table:
+    """How far predicted distances are off, by network and control."""
+    title = f"distances of {result['crystals']} crystals of {result['formulas']} formulas, Å"
+    table = Table(title=title, box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("")
+    for name in ("crystals", "rmse", "rmse of likeliest", "overlap"):
+        table.add_column(name, justify="right")
+    controls = {f"control: {name}": one for name, one in result["controls"].items()}
+    for name, groups in {**result["networks"], **controls}.items():
+        for place, (group, row) in enumerate(groups.items()):
+            table.add_row(
+                name.replace("_", " ") if place == 0 else "",
+                group.replace("_", " "),
+                str(row["crystals"]),
+                f"{row['rmse_angstrom']:.3f}",
+                f"{row['rmse_of_likeliest_angstrom']:.3f}",
+                f"{row['overlap']:.4f}",
+            )
+    return table
+
+
 def breakdown_table(kinds: dict[str, dict[str, dict[str, float]]]) -> Table:
     """Hits by what the truth is."""
     titles = {

@@ -334,6 +334,58 @@ def encoders(
 
 @app.command()
 @verb
+def distances(
+    formulas: Annotated[
+        Path, typer.Argument(help="Reduced formulas that no network was trained on.")
+    ],
+    *,
+    library: LibraryName = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of `braggle train distances`; may be repeated. That which comes with Braggle "
+            "when not given.",
+        ),
+    ] = None,
+    crystals: Annotated[int, typer.Option(min=1, help="Of the library, at most.")] = 1000,
+    max_atoms: Annotated[
+        int, typer.Option(min=2, help="Of the primitive cell, of these crystals.")
+    ] = 12,
+    json: Json = False,
+) -> None:
+    """Measure how well distances between atoms are predicted from formulas."""
+    torch_needed()
+    from contextlib import ExitStack
+
+    from data.errors import BraggleError
+    from generator.distance.network_file import shipped_weights
+    from service.bench.distances import bench_distances
+    from service.bench.tables import distances_table
+
+    missing = [str(one) for one in weights or () if not one.is_file()]
+    if missing:
+        raise BraggleError(f"{missing[0]}: no such file of weights; train it first")
+    with ExitStack() as stack, progress_bar() as progress:
+        files = {one.stem: one for one in weights or ()}
+        if not files:
+            files = {"shipped": stack.enter_context(shipped_weights())}
+        result = bench_distances(
+            open_library(library),
+            formulas,
+            files,
+            crystals=crystals,
+            max_atoms=max_atoms,
+            advance=progress,
+        )
+    if json:
+        emit(result)
+    else:
+        show(distances_table(result))
+
+
+@app.command()
+@verb
 def solve(
     queries: Annotated[
         Path | None,

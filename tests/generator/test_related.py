@@ -104,6 +104,8 @@ def test_an_element_is_found_by_a_compounds_structure(
     library = library_of({"blende": BLENDE}, tmp_path_factory.mktemp("libraries") / "blende")
     truth = standardize(crystals.SILICON).crystal
     pattern = prepare(simulate_pattern(truth, rng=np.random.default_rng(1)))
-    best, *_ = SubstitutionEngine(MouldPool(library)).propose(Task({"Si": 1.0}, prepared=pattern), 5)
+    best, *_ = SubstitutionEngine(MouldPool(library)).propose(
+        Task({"Si": 1.0}, prepared=pattern), 5
+    )
     assert rms_distance(truth, best.crystal) is not None
     assert best.crystal.space_group_number == 227

@@ -53,7 +53,7 @@ def test_the_loss_falls_and_held_out_crystals_are_looked_at(
     assert held_out["cell"] < 1.5
     assert 0 <= held_out["verdict_right"] <= 1
     assert "held out" in str(told[-1])
-    log = read_log(tmp_path / LOG)
+    log = read_log(tmp_path / LOG, GeneratorProgress)
     assert log == told
     drawn = curves_svg(log)
     assert drawn.count('<path class="curve') == 6
