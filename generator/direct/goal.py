@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from numba.core import types
 from numba.extending import overload
@@ -21,7 +21,7 @@ _BY_GOAL: dict[type, Callable[..., tuple[float, float]]] = {}
 
 def misfit_of(
     goal: Goal, model: Model, used: int, parameters: NDArray[Any], gradient: NDArray[Any]
-) -> NoReturn:
+) -> tuple[float, float]:
     """Misfit with all that atoms do not like, and the goal's own part; only in compiled code.
 
     Args:

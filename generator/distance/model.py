@@ -170,7 +170,8 @@ class DistanceNetwork(nn.Module):
         x = self.begin(torch.cat([self.features[number].transpose(1, 2), places], dim=1)) * there
         for block in self.along:
             x = block(x, there)
-        return x
+        found: Tensor = x
+        return found
 
     def _distances(self, number: Tensor, atoms: Tensor, there: Tensor, told: Tensor) -> Tensor:
         both = there[:, :, None] * there[:, :, :, None]

@@ -8,6 +8,7 @@ writes `generator/distance/elements.json`; nothing else needs mendeleev.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 LAST = 103
 RARE_EARTHS_GROUP = 3
-FEATURES = {
+FEATURES: dict[str, Callable[[Any], Any]] = {
     "mendeleev_number": lambda one: one.mendeleev_number,
     "unpaired_electrons": lambda one: one.ec.unpaired_electrons(),
     "ionization_energy_ev": lambda one: one.ionenergies.get(1),
@@ -54,7 +55,7 @@ def _filled(values: list[Any]) -> NDArray[np.float64]:
     """The column with what is missing interpolated. Shape (LAST,)."""
     column = np.array([np.nan if value is None else float(value) for value in values])
     known = np.flatnonzero(np.isfinite(column))
-    return np.interp(np.arange(len(column)), known, column[known])
+    return np.asarray(np.interp(np.arange(len(column)), known, column[known]))
 
 
 def _mean(values: list[float]) -> float | None:

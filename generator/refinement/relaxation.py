@@ -97,8 +97,9 @@ def load_chgnet() -> Optimizer:
         )
     import chgnet.model
 
+    model: Any = chgnet.model  # it does not say what it exports
     with redirect_stdout(sys.stderr):  # it says hello
-        return chgnet.model.StructOptimizer(use_device="cpu", on_isolated_atoms="ignore")
+        return model.StructOptimizer(use_device="cpu", on_isolated_atoms="ignore")
 
 
 def has_chgnet() -> bool:

@@ -281,12 +281,8 @@ def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, Outcome]:
         RETRIEVAL: lambda task: retrieved(solver.pool, task, without, samples),
     }
     for engine in settings.compared:
-        ways[ALONE + engine] = lambda _, own=engine: best_of(
-            [one for one in ranked if one.proposer == own], samples
-        )
-        ways[WITHOUT + engine] = lambda _, own=engine: best_of(
-            [one for one in ranked if one.proposer != own], samples
-        )
+        ways[ALONE + engine] = partial(_of_engine, ranked, engine, samples, keeps=True)
+        ways[WITHOUT + engine] = partial(_of_engine, ranked, engine, samples, keeps=False)
     found = {name: _outcome(case, way, settings) for name, way in ways.items()}
     if ranked:
         found[SOLVER] = replace(found[SOLVER], first=ranked[0].proposer)
@@ -301,6 +297,13 @@ def _solver(library: Path) -> Solver:
 def best_of(ranked: Sequence[Candidate], samples: int) -> list[Crystal]:
     """Crystals of the best structures."""
     return [ranked[members[0]].crystal for members in structures(ranked, samples)]
+
+
+def _of_engine(
+    ranked: Sequence[Candidate], engine: str, samples: int, _task: Task, *, keeps: bool
+) -> list[Crystal]:
+    """The best of one engine's candidates, or of all others'."""
+    return best_of([one for one in ranked if (one.proposer == engine) == keeps], samples)
 
 
 def _otherwise(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from data.crystal import Crystal
 from data.errors import QueryError
 from data.formula import reduced_formula
 from generator.candidate import Candidate, Sought
@@ -121,14 +121,13 @@ def _outcomes(
     samples: int,
     seconds: float,
 ) -> dict[str, Outcome]:
-    def outcome(keeps: Callable[[Candidate], bool]) -> Outcome:
-        kept: list[Crystal] = best_of([one for one in ranked if keeps(one)], samples)
-        return outcome_of(case.truth, kept, seconds)
+    def outcome(kept: Sequence[Candidate]) -> Outcome:
+        return outcome_of(case.truth, best_of(kept, samples), seconds)
 
-    found = {SOLVER: outcome(lambda _one: True)}
+    found = {SOLVER: outcome(ranked)}
     for engine in compared:
-        found[ALONE + engine] = outcome(lambda one, own=engine: one.proposer == own)
-        found[WITHOUT + engine] = outcome(lambda one, own=engine: one.proposer != own)
+        found[ALONE + engine] = outcome([one for one in ranked if one.proposer == engine])
+        found[WITHOUT + engine] = outcome([one for one in ranked if one.proposer != engine])
     if ranked:
-        found[SOLVER] = Outcome(**{**vars(found[SOLVER]), "first": ranked[0].proposer})
+        found[SOLVER] = replace(found[SOLVER], first=ranked[0].proposer)
     return found

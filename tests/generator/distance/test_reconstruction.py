@@ -101,7 +101,7 @@ def test_hypotheses_agree_with_what_is_known(network: DistanceNetwork) -> None:
     spreads = formula.distances(2, [0, 136])
     assert len(spreads) == 2
     assert {one.pair for one in spreads[0]} == {("Ti", "Ti"), ("Ti", "O"), ("O", "O")}
-    for one in spreads[1]:
-        rises = np.diff(one.sums)
+    for spread in spreads[1]:
+        rises = np.diff(spread.sums)
         assert (rises > 0).all()
         assert (np.diff(rises) >= -1e-9).all()  # quantiles ascend
