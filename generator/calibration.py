@@ -178,7 +178,7 @@ def choice(job: Job) -> Choice | None:
     prepared = prepare(pattern)
     if len(prepared.peaks) < FEWEST_PEAKS:
         return None
-    task = Task(prepared, crystal.composition, 2 * MOST_ATOMS)
+    task = Task(crystal.composition, 2 * MOST_ATOMS, prepared=prepared)
     without = frozenset({reduced_formula(crystal.composition)})
     if job.withhold:
         isotypes = solver.pool.isotypes(crystal, most_atoms=2 * MOST_ATOMS, without=without)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from data.crystal import Crystal
 from data.formula import is_whole, whole_amounts
@@ -18,11 +18,10 @@ KNOWN = {"cell": "cell", "space_group": "space group", "formula_units": "formula
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
-    """A pattern that nothing known explains, and what is known of the sample.
+class Sought:
+    """A sample whose structure is sought, and what is known of it.
 
     Attributes:
-        prepared: the pattern.
         composition: atoms of each element in a formula unit, which is made the smallest one.
         most_atoms: of the primitive cell, that candidates may have.
         deadline: of `time.monotonic`, after which nothing new is begun.
@@ -31,10 +30,8 @@ class Task:
         formula_units: of the conventional cell, where they are known; with the composition they
             are made those of the smallest formula.
         ligands: atoms of each element in one of each molecule that is known to be there.
-        templates: that the network is shown, the nearest; without any, it draws from noise alone.
     """
 
-    prepared: Prepared
     composition: Mapping[str, float]
     most_atoms: int = 400
     deadline: float | None = None
@@ -42,7 +39,6 @@ class Task:
     space_group: int | None = None
     formula_units: int | None = None
     ligands: tuple[Mapping[str, float], ...] = ()
-    templates: int = 4
 
     def __post_init__(self) -> None:
         if not is_whole(self.composition):
@@ -60,15 +56,30 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
+class Task(Sought):
+    """A sought sample of which a pattern was measured that nothing known explains.
+
+    Attributes:
+        prepared: the pattern.
+        templates: that the network is shown, the nearest; without any, it draws from noise alone.
+    """
+
+    templates: int = 4
+    prepared: Prepared = field(kw_only=True)
+
+
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """A proposed crystal.
 
     Attributes:
-        crystal: in the standard setting of its space group, its cell fitted to the pattern.
+        crystal: in the standard setting of its space group, its cell fitted to the pattern where
+            there is one.
         proposer: the engine that made it.
         template: id of the entry it was made from, where there was one.
         zero_shift_deg: added to the calculated 2θ.
-        correlation: cosine of the square roots of the calculated and the measured profile.
+        correlation: cosine of the square roots of the calculated and the measured profile; not a
+            number where there is no pattern.
         features: what ranking goes by, by name.
         score: higher is better; comparable within one task.
         refined: whether coordinates were refined against the pattern, too.
@@ -87,6 +98,8 @@ class Candidate:
 class Proposer(Protocol):
     """An engine that proposes crystals.
 
+    One that needs no pattern has a method `imagine`, too; see `Imaginer`.
+
     Of what `KNOWN` names, an engine says by an attribute `uses` what it makes use of; candidates
     of one that has no such attribute are only compared with what is known.
     """
@@ -98,4 +111,13 @@ class Proposer(Protocol):
 
     def propose(self, task: Task, count: int) -> list[Candidate]:
         """At most so many candidates, best first."""
+        ...
+
+
+@runtime_checkable
+class Imaginer(Proposer, Protocol):
+    """An engine that proposes crystals without a pattern, too."""
+
+    def imagine(self, sought: Sought, count: int) -> list[Candidate]:
+        """At most so many candidates, best first; no pattern was looked at."""
         ...

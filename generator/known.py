@@ -14,7 +14,7 @@ from data.canonical import Standard, crystal_system, space_group_symbol, unhande
 from data.crystal import Crystal
 from data.errors import QueryError
 from data.formula import reduced_formula
-from generator.candidate import Cell, Task
+from generator.candidate import Cell, Sought
 
 LENGTH_TOLERANCE, ANGLE_TOLERANCE_DEG = 0.03, 2.0
 """A cell is the known one where lengths (relative) and angles differ by no more."""
@@ -29,63 +29,63 @@ LEAST_ROOM = 0.4
 _FLOAT = NDArray[np.float64]
 
 
-def agrees(task: Task, crystal: Crystal) -> bool:
+def agrees(sought: Sought, crystal: Crystal) -> bool:
     """Whether a crystal has the space group, the formula units and the cell that are known.
 
     Groups that are mirror images of each other, which a powder pattern cannot tell apart, count as
     one. The cell may be given in any setting, conventional or primitive.
 
     Args:
-        task: what is known.
+        sought: what is known.
         crystal: in the standard setting of its space group.
     """
     return (
-        may_have_group(task, crystal.space_group_number)
-        and may_have_atoms(task, len(crystal))
-        and (task.cell is None or _has_cell(crystal, task.cell))
+        may_have_group(sought, crystal.space_group_number)
+        and may_have_atoms(sought, len(crystal))
+        and (sought.cell is None or _has_cell(crystal, sought.cell))
     )
 
 
-def check_known(task: Task, formula_volume_angstrom3: float) -> None:
+def check_known(sought: Sought, formula_volume_angstrom3: float) -> None:
     """Refuse what cannot be.
 
     Args:
-        task: what is known.
+        sought: what is known.
         formula_volume_angstrom3: that a formula unit has in crystals, about.
 
     Raises:
         QueryError: the cell is not of the space group's crystal system, or has no room.
     """
-    if task.cell is None:
+    if sought.cell is None:
         return
-    written = " ".join(f"{value:g}" for value in task.cell)
-    if task.space_group is not None:
-        system = crystal_system(task.space_group)
-        if not len(_settings(task.cell, system)):
+    written = " ".join(f"{value:g}" for value in sought.cell)
+    if sought.space_group is not None:
+        system = crystal_system(sought.space_group)
+        if not len(_settings(sought.cell, system)):
             raise QueryError(
                 f"cell {written}: it is not {system}, as space group "
-                f"{space_group_symbol(task.space_group)} is; give the conventional cell"
+                f"{space_group_symbol(sought.space_group)} is; give the conventional cell"
             )
-    volume = abs(float(np.linalg.det(lattice_of_cell(task.cell))))
+    volume = abs(float(np.linalg.det(lattice_of_cell(sought.cell))))
     room = volume / formula_volume_angstrom3
-    if room < LEAST_ROOM * (task.formula_units or 1):
-        units = f"{task.formula_units or 1} x {reduced_formula(task.composition)}"
+    if room < LEAST_ROOM * (sought.formula_units or 1):
+        units = f"{sought.formula_units or 1} x {reduced_formula(sought.composition)}"
         raise QueryError(
             f"cell {written}: {volume:.4g} Å³ have no room for {units}, which takes about "
-            f"{formula_volume_angstrom3 * (task.formula_units or 1):.4g} Å³; correct one of them"
+            f"{formula_volume_angstrom3 * (sought.formula_units or 1):.4g} Å³; correct one of them"
         )
 
 
-def may_have_group(task: Task, number: int) -> bool:
+def may_have_group(sought: Sought, number: int) -> bool:
     """Whether a space group is the known one, if one is."""
-    return task.space_group is None or unhanded(task.space_group) == unhanded(number)
+    return sought.space_group is None or unhanded(sought.space_group) == unhanded(number)
 
 
-def may_have_atoms(task: Task, atoms: int) -> bool:
+def may_have_atoms(sought: Sought, atoms: int) -> bool:
     """Whether so many atoms of a conventional cell are the known formula units, if they are."""
-    if task.formula_units is None:
+    if sought.formula_units is None:
         return True
-    return abs(task.formula_units * sum(task.composition.values()) - atoms) < 0.5
+    return abs(sought.formula_units * sum(sought.composition.values()) - atoms) < 0.5
 
 
 def in_known_cell(crystal: Crystal, cell: Cell) -> _FLOAT | None:

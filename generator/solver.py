@@ -16,6 +16,7 @@ from data.preparation import Prepared, prepare
 from generator.candidate import KNOWN, Candidate, Cell, Proposer, Task
 from generator.diffusion import DiffusionEngine
 from generator.direct.engine import DirectEngine
+from generator.distance.engine import DistanceEngine
 from generator.known import agrees, check_known
 from generator.ligands import holds_ligands
 from generator.lines import lines_for
@@ -53,6 +54,7 @@ ENGINES: Mapping[str, Callable[[MouldPool, frozenset[str]], Proposer]] = {
     SubstitutionEngine.name: lambda pool, without: SubstitutionEngine(pool, without=without),
     DiffusionEngine.name: lambda pool, without: DiffusionEngine(pool, without=without),
     DirectEngine.name: lambda pool, without: DirectEngine(pool, without=without),
+    DistanceEngine.name: lambda pool, without: DistanceEngine(pool, without=without),
 }
 """What proposes, by name."""
 
@@ -85,7 +87,7 @@ class Solution:
     """What was proposed for a pattern.
 
     Attributes:
-        query: the pattern as read.
+        query: the pattern as read; None where there is none.
         background: counts that the preparation took for background. Shape (n,).
         formula: reduced, as asked for.
         warnings: of the pattern, and of what was not finished.
@@ -94,7 +96,7 @@ class Solution:
         timings_ms: by stage.
     """
 
-    query: Pattern
+    query: Pattern | None
     background: NDArray[np.float64]
     formula: str
     warnings: tuple[str, ...]
@@ -160,13 +162,13 @@ class Solver:
         report = progress or _silent
         start = perf_counter()
         deadline = None if time_limit_s is None else monotonic() + time_limit_s
-        proposers = self._proposers(engines, without)
+        proposers = proposers_of(self.pool, engines, without)
         by_force_field = chgnet() if relax else None
         whole = prepare(pattern)
         part = whole.up_to(Q_MAX_INV_ANGSTROM)
         task = Task(
-            part, composition, MOST_ATOMS, deadline, cell, space_group, formula_units,
-            tuple(ligands), templates,
+            composition, MOST_ATOMS, deadline, cell, space_group, formula_units, tuple(ligands),
+            templates, prepared=part,
         )  # fmt: skip
         check_known(task, self.pool.volumes(without).volume(composition))
         timings = {"prepare": 1e3 * (perf_counter() - start)}
@@ -180,7 +182,7 @@ class Solver:
                 reduced_formula(composition),
                 tuple(warnings),
                 tuple(one.name for one in asked),
-                self._drawn(whole, task, _grouped(ranked, samples)),
+                self._drawn(whole, task, grouped(ranked, samples)),
             )
 
         def show(found: Sequence[Candidate]) -> None:
@@ -246,17 +248,9 @@ class Solver:
             without: as of `solve`.
             refine: as of `solve`.
         """
-        proposers = self._proposers(engines, without)
+        proposers = proposers_of(self.pool, engines, without)
         found = _found(task, proposers, _silent, {}, _unseen, every=engines is not None)
         return self._improved(task, self.ranker.ranked(task, found), refine=refine)
-
-    def _proposers(self, engines: Sequence[str] | None, without: frozenset[str]) -> list[Proposer]:
-        names = tuple(ENGINES) if engines is None else engines
-        unknown = [name for name in names if name not in ENGINES]
-        if unknown or not names:
-            named = ", ".join(unknown) or "none at all"
-            raise QueryError(f"engine {named}: there is no such; there are: {', '.join(ENGINES)}")
-        return [ENGINES[name](self.pool, without) for name in names]
 
     def _nothing(self, task: Task, time_limit_s: float | None) -> str:
         """Why there is no candidate, and what to do."""
@@ -312,7 +306,23 @@ class Solver:
         return tuple(drawn)
 
 
-def _grouped(ranked: Sequence[Candidate], samples: int) -> list[Proposal]:
+def proposers_of(
+    pool: MouldPool, engines: Sequence[str] | None, without: frozenset[str]
+) -> list[Proposer]:
+    """The engines of these names, or all of them.
+
+    Raises:
+        QueryError: there is none of such a name.
+    """
+    names = tuple(ENGINES) if engines is None else engines
+    unknown = [name for name in names if name not in ENGINES]
+    if unknown or not names:
+        named = ", ".join(unknown) or "none at all"
+        raise QueryError(f"engine {named}: there is no such; there are: {', '.join(ENGINES)}")
+    return [ENGINES[name](pool, without) for name in names]
+
+
+def grouped(ranked: Sequence[Candidate], samples: int) -> list[Proposal]:
     """Ranked candidates as structures, not yet drawn."""
     groups = structures(ranked, samples)
     if not groups:

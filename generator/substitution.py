@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.crystal import Crystal
-from generator.candidate import KNOWN, Candidate, Task
+from generator.candidate import KNOWN, Candidate, Sought, Task
 from generator.cell_fit import LENGTH_LIMIT, CellFits, fit_cells
 from generator.exchange import LIKENESS, assignments
 from generator.known import in_known_cell, may_have_atoms, may_have_group
@@ -69,6 +69,22 @@ class SubstitutionEngine:
             for i in np.argsort(-score, kind="stable")[:count]
         ]
 
+    def imagine(self, sought: Sought, count: int) -> list[Candidate]:
+        """Candidates without a pattern, the likeliest exchanges first; see `Imaginer`."""
+        made = sorted(self.made(sought), key=lambda one: one.unlikely)[:count]
+        return [
+            Candidate(
+                one.crystal,
+                self.name,
+                one.mould.id,
+                0.0,
+                float("nan"),
+                {"exchange": one.unlikely, "rarity": one.mould.rarity},
+                -one.unlikely,
+            )
+            for one in made
+        ]
+
     def _candidate(self, made: _Made, fits: CellFits, i: int, score: float) -> Candidate:
         crystal = replace(made.crystal, lattice=fits.lattices[i])
         return Candidate(
@@ -81,30 +97,30 @@ class SubstitutionEngine:
             score,
         )
 
-    def _moulds(self, task: Task) -> Iterator[Mould]:
+    def _moulds(self, sought: Sought) -> Iterator[Mould]:
         """Those of the same kind of formula, then those that can be made so."""
-        most, without = task.most_atoms, self.without
-        yield from self.pool.alike(task.composition, most_atoms=most, without=without)
-        yield from self.pool.related(task.composition, most_atoms=most, without=without)
+        most, without = sought.most_atoms, self.without
+        yield from self.pool.alike(sought.composition, most_atoms=most, without=without)
+        yield from self.pool.related(sought.composition, most_atoms=most, without=without)
 
-    def made(self, task: Task) -> Iterator[_Made]:
+    def made(self, sought: Sought) -> Iterator[_Made]:
         """Every crystal that is tried, its cell as large as its atoms say, or the known one."""
         volume = self.pool.volumes(self.without).volume
-        for mould in self._moulds(task):
-            if task.is_late:
+        for mould in self._moulds(sought):
+            if sought.is_late:
                 return
             own = mould.crystal.composition
-            if not may_have_group(task, mould.crystal.space_group_number):
+            if not may_have_group(sought, mould.crystal.space_group_number):
                 continue
-            if not may_have_atoms(task, len(mould.crystal)):
+            if not may_have_atoms(sought, len(mould.crystal)):
                 continue
-            for partners, unlike in assignments(own, task.composition):
+            for partners, unlike in assignments(own, sought.composition):
                 species = tuple(partners[symbol] for symbol in mould.crystal.species)
                 crystal = replace(mould.crystal, species=species)
                 stretch = (volume(crystal.composition) / mould.room_angstrom3) ** (1 / 3)
                 crystal = replace(crystal, lattice=crystal.lattice * stretch)
-                if task.cell is not None:
-                    lattice = in_known_cell(crystal, task.cell)
+                if sought.cell is not None:
+                    lattice = in_known_cell(crystal, sought.cell)
                     if lattice is None:
                         continue
                     crystal = replace(crystal, lattice=lattice)

@@ -6,7 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from generator.direct.misfit import Model, View, misfit
+from generator.direct.goal import Goal, misfit_of
+from generator.direct.misfit import Model
 
 MEMORY = 6
 """Steps that the direction of the next is made from."""
@@ -20,12 +21,12 @@ _FLOAT = NDArray[np.float64]
 
 @njit(cache=True, nogil=True, fastmath=True)
 def descend(
-    view: View, model: Model, used: int, turns: int, parameters: _FLOAT
+    goal: Goal, model: Model, used: int, turns: int, parameters: _FLOAT
 ) -> tuple[float, float]:
     """Go downhill by limited-memory BFGS (Nocedal, Math. Comp. 35 (1980) 773), in place.
 
     Args:
-        view: the pattern.
+        goal: what is to be described, a pattern say.
         model: the atoms.
         used: the first so many reflections take part.
         turns: steps at most.
@@ -36,7 +37,7 @@ def descend(
     """
     n = len(parameters)
     gradient, trial, fresh, direction = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    value, cosine = misfit(view, model, used, parameters, gradient)
+    value, cosine = misfit_of(goal, model, used, parameters, gradient)
     if n == 0:
         return value, cosine
     steps, changes = np.zeros((MEMORY, n)), np.zeros((MEMORY, n))
@@ -66,7 +67,7 @@ def descend(
         found, other = value, cosine
         for _ in range(8):
             trial[:] = parameters + size * direction
-            found, other = misfit(view, model, used, trial, fresh)
+            found, other = misfit_of(goal, model, used, trial, fresh)
             if found <= value + SUFFICIENT * size * along:
                 break
             size *= 0.35
@@ -89,12 +90,12 @@ def descend(
 
 @njit(cache=True, nogil=True)
 def best_of(
-    view: View, model: Model, used: int, turns: int, starts: _FLOAT, keep: int
+    goal: Goal, model: Model, used: int, turns: int, starts: _FLOAT, keep: int
 ) -> tuple[_FLOAT, _FLOAT]:
     """Starts followed downhill: the best few, with misfit and cosine, best first.
 
     Args:
-        view: the pattern.
+        goal: what is to be described, a pattern say.
         model: the atoms.
         used: the first so many reflections take part.
         turns: steps at most, of each.
@@ -108,7 +109,7 @@ def best_of(
     worth = np.full((keep, 2), np.inf)
     for n in range(len(starts)):
         parameters = starts[n].copy()
-        value, cosine = descend(view, model, used, turns, parameters)
+        value, cosine = descend(goal, model, used, turns, parameters)
         last = keep
         while last > 0 and value < worth[last - 1, 0]:
             last -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.canonical import operations_of
+from data.crystal import Crystal
 from data.reflections import Atoms, reflections
 from generator.direct.wyckoff import GENERIC, SAME, Position, positions_of
 
@@ -128,6 +130,17 @@ class Frame:
     def orbits(self) -> tuple[Orbit, ...]:
         """Of all positions of the group."""
         return tuple(self.orbit(one) for one in positions_of(self.number))
+
+    def crystal(self, points: _FLOAT, species: Sequence[str]) -> Crystal:
+        """The conventional cell of atoms at places of the primitive one, shape (n, 3)."""
+        rotations, translations = operations_of(self.number)
+        pure = translations[(rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))]
+        whole = (points @ self.primitive + pure[:, None]).reshape(-1, 3)
+        whole -= np.floor(whole)
+        whole[whole > 1 - 1e-9] = 0.0
+        every = tuple(species) * len(pure)
+        n = len(every)
+        return Crystal(self.lattice, every, np.ones(n), whole, np.full(n, np.nan), self.number)
 
 
 def _wrapped(points: _FLOAT) -> _FLOAT:

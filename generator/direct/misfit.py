@@ -121,14 +121,20 @@ def misfit(
     place(model, parameters, x)
     slope = np.zeros((n, 3))
     cosine = 1.0 - _pattern(view, model, used, x[:m], slope)
-    total = 1.0 - cosine + _bonding(model, x, slope)
+    total = 1.0 - cosine + bonding(model, x, slope)
+    to_parameters(model, slope, gradient)
+    return total, cosine
+
+
+@njit(cache=True, nogil=True, fastmath=True)
+def to_parameters(model: Model, slope: _FLOAT, gradient: _FLOAT) -> None:
+    """The slope by atoms' coordinates, shape (n, 3), as that by parameters, shape (f,)."""
     gradient[:] = 0.0
-    for j in range(n):
+    for j in range(len(model.firsts)):
         first = model.firsts[j]
         for k in range(min(3, model.free - first)):
             for i in range(3):
                 gradient[first + k] += model.maps[j, i, k] * slope[j, i]
-    return total, cosine
 
 
 @njit(cache=True, nogil=True, fastmath=True)
@@ -228,7 +234,7 @@ def _pattern(  # noqa: C901, PLR0912 - forth and back through one profile, compi
 
 
 @njit(cache=True, nogil=True, fastmath=True)
-def _bonding(  # noqa: PLR0915 - forth and back through the contacts, compiled
+def bonding(  # noqa: PLR0915 - forth and back through the contacts, compiled
     model: Model, x: _FLOAT, slope: _FLOAT
 ) -> float:
     """Crowding, and how far bond valences are from adding up to charges; its slope is added.

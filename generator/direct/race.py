@@ -9,7 +9,6 @@ from time import monotonic
 import numpy as np
 from numpy.typing import NDArray
 
-from data.canonical import operations_of
 from data.crystal import Crystal
 from generator.direct.assignment import Assignment
 from generator.direct.chemistry import Chemistry
@@ -92,16 +91,7 @@ class Way:
         """The crystal of some parameters, in its conventional cell."""
         points = np.empty((len(self.model.firsts), 3))
         place(self.model, parameters, points)
-        rotations, translations = operations_of(self.frame.number)
-        pure = translations[(rotations == np.eye(3, dtype=np.int64)).all(axis=(1, 2))]
-        whole = (points @ self.frame.primitive + pure[:, None]).reshape(-1, 3)
-        whole -= np.floor(whole)
-        whole[whole > 1 - 1e-9] = 0.0
-        species = tuple(chemistry.elements[row] for row in self.model.elements) * len(pure)
-        n = len(species)
-        return Crystal(
-            self.frame.lattice, species, np.ones(n), whole, np.full(n, np.nan), self.frame.number
-        )
+        return self.frame.crystal(points, [chemistry.elements[i] for i in self.model.elements])
 
 
 def race(ways: Sequence[Way], work: float, *, deadline: float | None = None) -> list[Way]:

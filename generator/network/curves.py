@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from data.errors import BraggleError
 from generator.network.training import GeneratorProgress
@@ -20,18 +21,34 @@ RIGHT = (
 )
 
 
-def read_log(path: Path) -> list[GeneratorProgress]:
+class Report(Protocol):
+    """What a training tells of itself."""
+
+    @property
+    def step(self) -> int:
+        """Done."""
+        ...
+
+
+ReportT = TypeVar("ReportT", bound=Report)
+
+
+def read_log(path: Path, report: Callable[..., ReportT]) -> list[ReportT]:
     """What a training told of itself, by rising step.
 
     What was done twice counts once, and a line that a crash cut short not at all.
 
+    Args:
+        path: of the log.
+        report: what a line is.
+
     Raises:
         BraggleError: there is no log, or nothing is in it.
     """
-    by_step: dict[int, GeneratorProgress] = {}
+    by_step: dict[int, ReportT] = {}
     for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
         with suppress(ValueError, TypeError):
-            told = GeneratorProgress(**json.loads(line))
+            told = report(**json.loads(line))
             by_step[told.step] = told
     if not by_step:
         raise BraggleError(f"{path}: there is no log of the training, and nothing to draw")

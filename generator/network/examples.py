@@ -75,21 +75,14 @@ class Examples:
         self.pack = pack
         self.laboratory = replace(laboratory, strain_decades=UNSTRAINED)
         self.encoder = encoder.to(pack.device).eval().requires_grad_(False)
-        self.training = self._small(pack.training_rows)
-        self.held_out = self._small(pack.held_out_rows)
+        self.training = small_rows(pack, pack.training_rows, MOST_ATOMS)
+        self.held_out = small_rows(pack, pack.held_out_rows, MOST_ATOMS)
         known = torch.cat([self.training, self.held_out])
         self._vectors = self._embedded(known)
         self._place = torch.full((len(pack),), -1, device=pack.device)
         self._place[known] = torch.arange(len(known), device=pack.device)
         self._near = self._neighbours(known)
         self._formula = _numbered(self._compositions(known))
-
-    def _small(self, rows: Tensor) -> Tensor:
-        begin, end = self.pack.atom_offsets[rows], self.pack.atom_offsets[rows + 1]
-        partly = (self.pack.occupancy < WHOLE).cumsum(0)
-        partly = torch.cat([partly.new_zeros(1), partly])
-        few = (end > begin) & (end - begin <= MOST_ATOMS) & (partly[begin] == partly[end])
-        return rows[few]
 
     def _embedded(self, rows: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(self.pack.device.type, torch.bfloat16):
@@ -117,15 +110,8 @@ class Examples:
 
     def structures(self, rows: Tensor) -> Structures:
         """Crystals as the pack has them, cells as logarithms in natural units. (n, 1, A)."""
-        pack = self.pack
-        begin = pack.atom_offsets[rows]
-        count = pack.atom_offsets[rows + 1] - begin
-        slot = torch.arange(int(count.max()), device=pack.device)
-        there = slot < count[:, None]
-        flat = torch.where(there, begin[:, None] + slot, begin[:, None])
-        number = torch.where(there, pack.atomic_number[flat].long(), 0)
-        fractional = pack.fractional[flat].float() / 65536
-        cell = cell_logarithm(pack.primitive[rows].double()).float()
+        number, fractional = padded_atoms(self.pack, rows)
+        cell = cell_logarithm(self.pack.primitive[rows].double()).float()
         return Structures(number[:, None], fractional[:, None], cell[:, None])
 
     def draw(self, rows: Tensor, network: GeneratorNetwork, generator: torch.Generator) -> Batch:
@@ -177,6 +163,26 @@ class Examples:
         made = made.view(len(rows), chosen.shape[1], -1) * there[..., None]
         missing = TEMPLATES - chosen.shape[1]
         return torch.nn.functional.pad(made, (0, 0, 0, missing))
+
+
+def small_rows(pack: Pack, rows: Tensor, most_atoms: int) -> Tensor:
+    """Those of the rows whose crystals are ordered and have few atoms in the primitive cell."""
+    begin, end = pack.atom_offsets[rows], pack.atom_offsets[rows + 1]
+    partly = (pack.occupancy < WHOLE).cumsum(0)
+    partly = torch.cat([partly.new_zeros(1), partly])
+    few = (end > begin) & (end - begin <= most_atoms) & (partly[begin] == partly[end])
+    return rows[few]
+
+
+def padded_atoms(pack: Pack, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Atomic numbers, 0 where padded, (B, A), and fractional coordinates, (B, A, 3)."""
+    begin = pack.atom_offsets[rows]
+    count = pack.atom_offsets[rows + 1] - begin
+    slot = torch.arange(int(count.max()), device=pack.device)
+    there = slot < count[:, None]
+    flat = torch.where(there, begin[:, None] + slot, begin[:, None])
+    number = torch.where(there, pack.atomic_number[flat].long(), 0)
+    return number, pack.fractional[flat].float() / 65536
 
 
 def counts_of(number: Tensor) -> Tensor:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from data.errors import BraggleError
 from generator.network.examples import Examples
+from generator.network.folder import Trainings
 from generator.network.model import GeneratorNetwork, NetworkShape
 from generator.network.training import (
     GeneratorProgress,
@@ -28,7 +29,7 @@ from generator.network.training import (
     Weighing,
 )
 from indexer.encoders.drawing import Laboratory
-from indexer.encoders.loop import CHECKPOINT, Wishes, read_state
+from indexer.encoders.loop import Wishes
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.run import DEVICES, device_of, open_pack
 
@@ -76,69 +77,20 @@ def open_examples(pack: Path, encoder: Path, recipe: GeneratorRecipe, device: st
     return examples
 
 
-def recipe_of(folder: Path, wishes: Wishes, *, resume: bool) -> GeneratorRecipe:
-    """The recipe to train by: that of the folder's checkpoint, or a new one.
-
-    Raises:
-        BraggleError: something is there already, or nothing is, or it was trained otherwise.
-    """
-    checkpoint = folder / CHECKPOINT
-    if folder.exists() and not folder.is_dir():
-        raise BraggleError(f"{folder}: is not a folder; name one to train in")
-    if not resume:
-        if checkpoint.exists():
-            raise BraggleError(
-                f"{checkpoint}: a training is there already; go on with it by --resume, or name "
-                "another folder"
-            )
-        return GeneratorRecipe(**wishes.said())
-    if not checkpoint.is_file():
-        raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
-    recipe = _recipe_in(read_state(checkpoint, "cpu"), checkpoint)
-    for name, wished in wishes.said().items():
-        own = getattr(recipe, name)
-        if wished != own:
-            raise BraggleError(
-                f"{checkpoint}: is trained with --{name} {own:g}, not {wished:g}; leave the option "
-                "out, or train anew in another folder"
-            )
-    return recipe
+def _stored(fields: Mapping[str, Any]) -> GeneratorRecipe:
+    return GeneratorRecipe(
+        **{
+            **fields,
+            "shape": NetworkShape(**fields["shape"]),
+            "laboratory": Laboratory(**fields["laboratory"]),
+            "weighing": Weighing(**fields["weighing"]),
+        }
+    )
 
 
-def network_in(folder: Path) -> tuple[GeneratorNetwork, GeneratorRecipe]:
-    """The network that was trained in a folder, averaged weights, and how.
-
-    Raises:
-        BraggleError: the folder's checkpoint is missing or cannot be read.
-    """
-    checkpoint = folder / CHECKPOINT
-    if not checkpoint.is_file():
-        raise BraggleError(f"{checkpoint}: no generator was trained here; train it first")
-    state = read_state(checkpoint, "cpu")
-    recipe = _recipe_in(state, checkpoint)
-    network = GeneratorNetwork(recipe.shape)
-    network.load_state_dict(state["averaged"])
-    return network, recipe
-
-
-def _recipe_in(state: dict[str, Any], checkpoint: Path) -> GeneratorRecipe:
-    try:
-        fields = dict(state["recipe"])
-        shape = NetworkShape(**fields.pop("shape"))
-        laboratory = Laboratory(**fields.pop("laboratory"))
-        weighing = Weighing(**fields.pop("weighing"))
-        recipe = GeneratorRecipe(**fields, shape=shape, laboratory=laboratory, weighing=weighing)
-        with torch.device("meta"):
-            own = GeneratorNetwork(shape).state_dict()
-        theirs = state["averaged"]
-        fits = {k: v.shape for k, v in own.items()} == {k: v.shape for k, v in theirs.items()}
-    except (AttributeError, KeyError, TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise BraggleError(
-            f"{checkpoint}: is of a network of another make; train anew in another folder"
-        )
-    return recipe
+TRAININGS = Trainings(
+    "generator", GeneratorRecipe, _stored, lambda recipe: GeneratorNetwork(recipe.shape)
+)
 
 
 def main() -> None:
@@ -173,13 +125,10 @@ def checked(
     Raises:
         BraggleError: they cannot be had, or do not go together.
     """
-    if resume and begin is not None:
-        raise BraggleError(f"{folder}: --resume goes on with the weights it has; leave --from out")
-    recipe = recipe_of(folder, wishes, resume=resume)
-    if begin is None:
+    recipe, earlier = TRAININGS.checked(folder, wishes, resume=resume, begin=begin)
+    if earlier is None:
         return recipe, None
-    network, earlier = network_in(begin)
-    return replace(recipe, shape=earlier.shape), network
+    return replace(recipe, shape=earlier[1].shape), earlier[0]
 
 
 def _tell(progress: GeneratorProgress) -> None:

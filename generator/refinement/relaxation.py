@@ -29,6 +29,8 @@ CROWDED = 0.5
 FORCE_EV_PER_ANGSTROM, STEPS = 0.1, 100
 """Relaxation ends below this force, or after so many steps."""
 
+Optimizer = Any
+"""CHGNet's, which has no types."""
 Relax = Callable[[Crystal], NDArray[np.float64]]
 """Where a force field moves the atoms of a crystal to, the cell kept: Cartesian, in Å. (n, 3)."""
 
@@ -83,20 +85,35 @@ def _moved(crystal: Crystal, relax: Relax) -> Crystal:
     return freedom.moved(crystal, np.asarray(by_angstrom, np.float64), np.zeros(6))
 
 
-def chgnet() -> Relax:
-    """Relaxation by CHGNet (Deng et al., Nature Machine Intelligence 5 (2023) 1031).
+def load_chgnet() -> Optimizer:
+    """CHGNet's optimizer of structures (Deng et al., Nature Machine Intelligence 5 (2023) 1031).
 
     Raises:
         MissingExtraError: it is not installed.
     """
-    if find_spec("chgnet") is None:
+    if not has_chgnet():
         raise MissingExtraError(
             "relaxation needs CHGNet, which is not installed; pip install 'braggle[relax]'"
         )
     import chgnet.model
 
+    model: Any = chgnet.model  # it does not say what it exports
     with redirect_stdout(sys.stderr):  # it says hello
-        optimizer: Any = chgnet.model.StructOptimizer(use_device="cpu", on_isolated_atoms="ignore")
+        return model.StructOptimizer(use_device="cpu", on_isolated_atoms="ignore")
+
+
+def has_chgnet() -> bool:
+    """Whether CHGNet can be imported; it is not."""
+    return find_spec("chgnet") is not None
+
+
+def chgnet() -> Relax:
+    """Relaxation of coordinates by CHGNet.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    optimizer = load_chgnet()
 
     def relax(crystal: Crystal) -> NDArray[np.float64]:
         done = optimizer.relax(

@@ -219,7 +219,7 @@ class Tools:
         wavelength: Wavelength = None,
         engines: Annotated[
             str | None,
-            Field(description="Of substitution, diffusion, direct, with commas; else all in turn"),
+            Field(description="Of substitution, diffusion, direct, distance; else all in turn"),
         ] = None,
         without: Annotated[
             str, Field(description="Formulas that nothing is made from, with commas")

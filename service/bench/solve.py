@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -45,6 +45,8 @@ Way = Callable[[Task], list[Crystal]]
 """A task in, crystals out, best first."""
 KNOWN, UNKNOWN, WITHHELD = "prototype_known", "prototype_unknown", "prototype_withheld"
 SOLVER, COPY, RETRIEVAL = "solve", "template_copy", "retrieval_only"
+ALONE, WITHOUT = "alone ", "without "
+"""The same candidates, those of one engine alone or left out."""
 RANKINGS = {"by_fit": ("misfit", "unexplained"), "by_embedding": ("dissimilarity",)}
 """The same candidates ranked by some of what the ranking goes by, and nothing else."""
 
@@ -74,13 +76,15 @@ class SolveCase:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     """How one way of proposing did in one case."""
 
     ranks: dict[str, int]
     rmse: float | None
     seconds: float
     samples: int
+    first: str = ""
+    """Engine that proposed the first crystal, where that is asked for."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,11 @@ class _Settings:
     cell_given: bool
     templates: int
     refine: bool
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Engines that are compared: those asked, where there are several."""
+        return self.engines if self.engines and len(self.engines) > 1 else ()
 
 
 def bench_solve(
@@ -148,7 +157,7 @@ def bench_solve(
             crystals or library, simulated, max_atoms, formulas_in(formulas) if formulas else None
         ),
     ]
-    cases = [_prepared(one, pool, withhold=withhold) for one in cases]
+    cases = [with_groups(one, pool, withhold=withhold) for one in cases]
     cases = [one for one in cases if not unknown or KNOWN not in one.groups]
     if not cases:
         raise QueryError(
@@ -158,12 +167,13 @@ def bench_solve(
     settings = _Settings(
         library.path, samples, tuple(engines) if engines else None, cell_given, templates, refine
     )
-    outcomes: list[dict[str, _Outcome]] = []
+    outcomes: list[dict[str, Outcome]] = []
     for done, outcome in enumerate(_worked(settings, cases, workers)):
         report(done + 1, len(cases), "cases")
         outcomes.append(outcome)
+    groups = [one.groups for one in cases]
     summaries = {
-        way: _summary([one[way] for one in outcomes], [one.groups for one in cases])
+        way: summary_of([one[way] for one in outcomes], groups)
         for way in (SOLVER, *RANKINGS, COPY, RETRIEVAL)
     }
     return {
@@ -180,6 +190,7 @@ def bench_solve(
         **summaries.pop(SOLVER),
         "rankings": {name: summaries.pop(name) for name in RANKINGS},
         "controls": summaries,
+        "by_engine": shares_of_engines(settings.compared, outcomes, groups),
         "per_case": [
             {
                 "case": case.name,
@@ -187,7 +198,7 @@ def bench_solve(
                 "groups": list(case.groups[1:]),
                 "seconds": round(outcome[SOLVER].seconds, 1),
                 "rank": {
-                    way: {name: _rank_of(rank) for name, rank in found.ranks.items()}
+                    way: {name: rank_of(rank) for name, rank in found.ranks.items()}
                     for way, found in outcome.items()
                 },
             }
@@ -197,9 +208,46 @@ def bench_solve(
     }
 
 
+def shares_of_engines(
+    engines: Sequence[str],
+    outcomes: Sequence[Mapping[str, Outcome]],
+    groups: Sequence[tuple[str, ...]],
+) -> dict[str, Any]:
+    """What each engine gives: right first answers, what it does alone, what all do without it.
+
+    All three are of the same candidates; nothing is sought again without an engine.
+
+    Args:
+        engines: that were all asked.
+        outcomes: of each case, by way.
+        groups: of each case.
+    """
+    solved = [one[SOLVER] for one in outcomes]
+    right = [one for one in solved if one.ranks["strict"] == 0]
+    every = summary_of(solved, groups)["groups"]["all"]
+    told: dict[str, Any] = {}
+    for engine in engines:
+        own = sum(one.first == engine for one in right)
+        alone = summary_of([one[ALONE + engine] for one in outcomes], groups)["groups"]["all"]
+        rest = summary_of([one[WITHOUT + engine] for one in outcomes], groups)["groups"]["all"]
+        told[engine] = {
+            "right_first_answers": own,
+            "share_of_right_first_answers": round(own / len(right), 4) if right else None,
+            "alone": alone,
+            "without": rest,
+            "lost_without": {
+                kind: {
+                    depth: round(every[kind][depth] - rest[kind][depth], 4) for depth in every[kind]
+                }
+                for kind in TOLERANCES
+            },
+        }
+    return told
+
+
 def _worked(
     settings: _Settings, cases: Sequence[SolveCase], workers: int
-) -> Iterator[dict[str, _Outcome]]:
+) -> Iterator[dict[str, Outcome]]:
     """What became of each case, in order."""
     work = partial(_outcomes, settings)
     if workers == 1:
@@ -209,7 +257,7 @@ def _worked(
         yield from pool.map(work, cases)
 
 
-def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, _Outcome]:
+def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, Outcome]:
     """How every way did, by its name."""
     solver, without, samples = _solver(settings.library), case.without, settings.samples
     ranked: list[Candidate] = []
@@ -220,7 +268,7 @@ def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, _Outcome]:
                 task, engines=settings.engines, without=without, refine=settings.refine
             )
         )
-        return _best(ranked, samples)
+        return best_of(ranked, samples)
 
     def copied(task: Task) -> list[Crystal]:
         engine = SubstitutionEngine(solver.pool, without=without)
@@ -232,7 +280,13 @@ def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, _Outcome]:
         COPY: copied,
         RETRIEVAL: lambda task: retrieved(solver.pool, task, without, samples),
     }
-    return {name: _outcome(case, way, settings) for name, way in ways.items()}
+    for engine in settings.compared:
+        ways[ALONE + engine] = partial(_of_engine, ranked, engine, samples, keeps=True)
+        ways[WITHOUT + engine] = partial(_of_engine, ranked, engine, samples, keeps=False)
+    found = {name: _outcome(case, way, settings) for name, way in ways.items()}
+    if ranked:
+        found[SOLVER] = replace(found[SOLVER], first=ranked[0].proposer)
+    return found
 
 
 @cache
@@ -240,9 +294,16 @@ def _solver(library: Path) -> Solver:
     return Solver(Library.open(library))
 
 
-def _best(ranked: Sequence[Candidate], samples: int) -> list[Crystal]:
+def best_of(ranked: Sequence[Candidate], samples: int) -> list[Crystal]:
     """Crystals of the best structures."""
     return [ranked[members[0]].crystal for members in structures(ranked, samples)]
+
+
+def _of_engine(
+    ranked: Sequence[Candidate], engine: str, samples: int, _task: Task, *, keeps: bool
+) -> list[Crystal]:
+    """The best of one engine's candidates, or of all others'."""
+    return best_of([one for one in ranked if (one.proposer == engine) == keeps], samples)
 
 
 def _otherwise(
@@ -252,7 +313,7 @@ def _otherwise(
     weights = CandidateRanker.shipped().by_name
     worth = [sum(weights[name] * one.features[name] for name in by) for one in ranked]
     order = np.argsort(-np.array(worth), kind="stable")
-    return _best([ranked[i] for i in order], samples)
+    return best_of([ranked[i] for i in order], samples)
 
 
 def measured_cases(queries: Path, max_atoms: int) -> Iterator[SolveCase]:
@@ -290,7 +351,7 @@ def simulated_cases(
             return
 
 
-def _prepared(case: SolveCase, pool: MouldPool, *, withhold: bool) -> SolveCase:
+def with_groups(case: SolveCase, pool: MouldPool, *, withhold: bool = False) -> SolveCase:
     """The case with what is withheld and what it is counted under."""
     own = frozenset({reduced_formula(case.truth.composition)})
     same = pool.isotypes(case.truth, most_atoms=4 * case.atoms, without=own)
@@ -324,14 +385,14 @@ def retrieved(pool: MouldPool, task: Task, without: frozenset[str], count: int) 
     return made
 
 
-def _outcome(case: SolveCase, way: Way, settings: _Settings) -> _Outcome:
+def _outcome(case: SolveCase, way: Way, settings: _Settings) -> Outcome:
     start = perf_counter()
     try:
         prepared = prepare(case.pattern)
         cell = case.truth.cell if settings.cell_given else None
         task = Task(
-            prepared,
             case.truth.composition,
+            prepared=prepared,
             most_atoms=2 * case.atoms,
             cell=cell,
             templates=settings.templates,
@@ -339,26 +400,31 @@ def _outcome(case: SolveCase, way: Way, settings: _Settings) -> _Outcome:
         crystals = way(task)
     except BraggleError:
         crystals = []
-    seconds = perf_counter() - start
+    return outcome_of(case.truth, crystals, perf_counter() - start)
+
+
+def outcome_of(truth: Crystal, crystals: Sequence[Crystal], seconds: float) -> Outcome:
+    """How near crystals, best first, come to the truth."""
     distances = {
-        name: [rms_distance(case.truth, one, limits) for one in crystals]
+        name: [rms_distance(truth, one, limits) for one in crystals]
         for name, limits in TOLERANCES.items()
     }
     ranks = {name: _first(found) for name, found in distances.items()}
     rmse = distances["loose"][0] if crystals else None
-    return _Outcome(ranks, rmse, seconds, len(crystals))
+    return Outcome(ranks, rmse, seconds, len(crystals))
 
 
 def _first(distances: Sequence[float | None]) -> int:
     return next((i for i, one in enumerate(distances) if one is not None), MISSED)
 
 
-def _rank_of(place: int) -> int | None:
+def rank_of(place: int) -> int | None:
     """From 1; None where nothing was right."""
     return None if place == MISSED else place + 1
 
 
-def _summary(outcomes: list[_Outcome], groups: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+def summary_of(outcomes: list[Outcome], groups: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    """How often one way was right and how long it took, by group of cases."""
     names = dict.fromkeys(group for belongs in groups for group in belongs)
     return {
         "seconds_a_case": round(float(np.median([one.seconds for one in outcomes])), 2),
@@ -374,7 +440,7 @@ def _summary(outcomes: list[_Outcome], groups: Sequence[tuple[str, ...]]) -> dic
     }
 
 
-def _group(outcomes: list[_Outcome]) -> dict[str, Any]:
+def _group(outcomes: list[Outcome]) -> dict[str, Any]:
     table: dict[str, Any] = {"cases": len(outcomes)}
     for name in TOLERANCES:
         ranks = np.array([one.ranks[name] for one in outcomes])

@@ -295,6 +295,46 @@ def solve_table(name: str, figures: dict[str, Any]) -> Table:
     return table
 
 
+def engines_table(engines: dict[str, dict[str, Any]]) -> Table:
+    """What each engine gives of the right first answers, alone, and what is lost without it."""
+    table = Table(title="what each engine gives (strict, %)", box=None, pad_edge=False)
+    table.add_column("")
+    depths = list(next(iter(engines.values()))["alone"]["strict"])
+    for name in (
+        "right first\nanswers",
+        *(f"alone\n{depth}" for depth in depths),
+        *(f"lost without\n{depth}" for depth in depths),
+    ):
+        table.add_column(name, justify="right")
+    for name, row in engines.items():
+        alone = [f"{100 * row['alone']['strict'][depth]:.1f}" for depth in depths]
+        lost = [f"{100 * row['lost_without']['strict'][depth]:.1f}" for depth in depths]
+        table.add_row(name, str(row["right_first_answers"]), *alone, *lost)
+    return table
+
+
+def distances_table(result: dict[str, Any]) -> Table:
+    """How far predicted distances are off, by network and control."""
+    title = f"distances of {result['crystals']} crystals of {result['formulas']} formulas, Å"
+    table = Table(title=title, box=None, pad_edge=False)
+    table.add_column("")
+    table.add_column("")
+    for name in ("crystals", "rmse", "rmse of likeliest", "overlap"):
+        table.add_column(name, justify="right")
+    controls = {f"control: {name}": one for name, one in result["controls"].items()}
+    for name, groups in {**result["networks"], **controls}.items():
+        for place, (group, row) in enumerate(groups.items()):
+            table.add_row(
+                name.replace("_", " ") if place == 0 else "",
+                group.replace("_", " "),
+                str(row["crystals"]),
+                f"{row['rmse_angstrom']:.3f}",
+                f"{row['rmse_of_likeliest_angstrom']:.3f}",
+                f"{row['overlap']:.4f}",
+            )
+    return table
+
+
 def breakdown_table(kinds: dict[str, dict[str, dict[str, float]]]) -> Table:
     """Hits by what the truth is."""
     titles = {

@@ -11,7 +11,7 @@ from typing import Literal, TypedDict
 
 Words = str | Iterable[str]
 FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms"]
-Engine = Literal["substitution", "diffusion", "direct"]
+Engine = Literal["substitution", "diffusion", "direct", "distance"]
 
 
 class FilterOptions(TypedDict, total=False):

@@ -16,7 +16,7 @@ from service.terminal import emit, progress_bar, say, show
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from generator.solver import Solution
+    from generator.solver import Proposal, Solution
 
 ANSWER, PAGE = "proposals.json", "proposals.html"
 SHOWN = 10
@@ -28,13 +28,20 @@ class Engine(StrEnum):
     SUBSTITUTION = "substitution"
     DIFFUSION = "diffusion"
     DIRECT = "direct"
+    DISTANCE = "distance"
 
 
 @verb
 def generate(
     pattern: Annotated[
-        str, typer.Argument(metavar="PATTERN", help="Measured pattern; - reads stdin.")
-    ],
+        str | None,
+        typer.Argument(
+            metavar="PATTERN",
+            help="Measured pattern; - reads stdin. Without one, structures are proposed for the "
+            "formula alone.",
+            show_default=False,
+        ),
+    ] = None,
     *,
     formula: Annotated[
         str | None,
@@ -101,38 +108,57 @@ def generate(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Propose structures for a pattern that nothing known explains."""
+    """Propose structures for a pattern that nothing known explains, or for a formula alone."""
     radiation = radiation_of(wavelength)
     known_cell, known_group = cell_of(cell), space_group_of(space_group)
     sample = sample_of(formula, metals, ligand)
+    if pattern is None and (relax or ligand or wavelength):
+        raise typer.BadParameter(
+            "--relax, --ligand and --wavelength go with a PATTERN; leave them out, or name one"
+        )
 
     from data.formula import parse_formula, reduced_formula
     from data.reading import read_pattern
+    from generator.imagined import FormulaSolver
     from generator.solver import Solver
     from service.proposals import solution_answer, write_cifs, write_proposals
 
     withheld = frozenset(
         reduced_formula(parse_formula(one)) for one in without.split(",") if one.strip()
     )
-    measured = read_pattern(pattern, radiation=radiation)
-    solver = Solver(open_library(library))
+    engines = tuple(one.value for one in engine) if engine else None
+    measured = None if pattern is None else read_pattern(pattern, radiation=radiation)
+    opened = open_library(library)
     with progress_bar() as progress:
-        solution = solver.solve(
-            measured,
-            sample.composition,
-            ligands=sample.ligands,
-            cell=known_cell,
-            space_group=known_group,
-            formula_units=formula_units,
-            engines=tuple(one.value for one in engine) if engine else None,
-            samples=samples,
-            templates=templates,
-            without=withheld,
-            refine=refine,
-            relax=relax,
-            time_limit_s=time_limit,
-            progress=progress,
-        )
+        if measured is None:
+            solution = FormulaSolver(opened).solve(
+                sample.composition,
+                cell=known_cell,
+                space_group=known_group,
+                formula_units=formula_units,
+                engines=engines,
+                samples=samples,
+                without=withheld,
+                time_limit_s=time_limit,
+                progress=progress,
+            )
+        else:
+            solution = Solver(opened).solve(
+                measured,
+                sample.composition,
+                ligands=sample.ligands,
+                cell=known_cell,
+                space_group=known_group,
+                formula_units=formula_units,
+                engines=engines,
+                samples=samples,
+                templates=templates,
+                without=withheld,
+                refine=refine,
+                relax=relax,
+                time_limit_s=time_limit,
+                progress=progress,
+            )
     files = write_cifs(solution, out)
     answer = solution_answer(solution, files)
     write_proposals(solution, out / PAGE)
@@ -171,8 +197,9 @@ def _table(solution: Solution) -> Table:
         pad_edge=False,
         header_style="bold",
     )
-    for name in ("#", "space group", "a, b, c (Å)", "Rwp %", "r", "share", "made in", "refined"):
-        left = name in ("space group", "made in", "refined")
+    fit = ("eV/atom",) if solution.query is None else ("Rwp %", "r")
+    for name in ("#", "space group", "a, b, c (Å)", *fit, "share", "made by", "made in", "refined"):
+        left = name in ("space group", "made by", "made in", "refined")
         table.add_column(name, justify="left" if left else "right")
     for one in solution.proposals[:SHOWN]:
         crystal = one.candidate.crystal
@@ -181,10 +208,18 @@ def _table(solution: Solution) -> Table:
             str(one.rank),
             space_group_symbol(crystal.space_group_number),
             " ".join(f"{length:.3f}" for length in crystal.cell[:3]),
-            f"{one.rwp_percent:.1f}",
-            f"{one.candidate.correlation:.3f}",
+            *_fit(one, measured=solution.query is not None),
             percent(one.probability),
+            one.candidate.proposer,
             "" if template is None else ", ".join((template.formula, *template.names[:1])),
             "yes" if one.candidate.refined else "",
         )
     return table
+
+
+def _fit(one: Proposal, *, measured: bool) -> tuple[str, ...]:
+    """How well it fits, or its energy where that is known."""
+    if measured:
+        return f"{one.rwp_percent:.1f}", f"{one.candidate.correlation:.3f}"
+    energy = one.candidate.features.get("energy_ev_per_atom")
+    return ("" if energy is None else f"{energy:.3f}",)

@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 
 ENCODER, NETWORK = "encoder.safetensors", "generator.safetensors"
+DISTANCES = "distances.safetensors"
 LOG, CURVES = "log.jsonl", "curves.svg"
 
 
@@ -37,6 +38,13 @@ class Device(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+class Spacing(StrEnum):
+    """What groups of distances have alike."""
+
+    WIDTH = "width"
+    COUNT = "count"
 
 
 class Kind(StrEnum):
@@ -167,9 +175,9 @@ def generator(
     """Train the network that proposes and judges structures, and write its weights."""
     torch_needed()
     from generator.network.curves import curves_svg, read_log
-    from generator.network.network_file import write_network
     from generator.network.run import checked, open_examples
-    from generator.network.training import GeneratorTraining
+    from generator.network.training import GeneratorProgress, GeneratorTraining
+    from generator.network.weights_file import write_weights
     from indexer.encoders.loop import Wishes
     from indexer.learned import profile_weights
 
@@ -181,9 +189,62 @@ def generator(
     _say_of(pack, len(examples.training), len(examples.held_out), where)
     training = GeneratorTraining(examples, recipe)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
-    write_network(trained, recipe, out / NETWORK)
-    log = read_log(out / LOG)
+    write_weights(trained, recipe, out / NETWORK)
+    log = read_log(out / LOG, GeneratorProgress)
     _tell_end(out, NETWORK, curves_svg(log), log[-1], where, json=json)
+
+
+@app.command()
+@verb
+def distances(
+    pack: Pack,
+    *,
+    out: Out,
+    groups: Annotated[
+        int | None,
+        typer.Option(min=2, max=200, help="Of distances, 5, 10 or 20 say; 20 when not given."),
+    ] = None,
+    spacing: Annotated[
+        Spacing | None,
+        typer.Option(
+            help="Groups are as wide as each other (when not given), or hold as many distances."
+        ),
+    ] = None,
+    most_atoms: Annotated[
+        int | None,
+        typer.Option(min=2, max=40, help="Of the primitive cell; 12 when not given."),
+    ] = None,
+    resume: Resume = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of the optimiser; 3000 when not given.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=2, help="Crystals in a step; 64 when not given.")
+    ] = None,
+    rate: Rate = None,
+    seed: Seed = None,
+    begin_from: From = None,
+    device: Where = Device.AUTO,
+    json: Json = False,
+) -> None:
+    """Train the network that predicts distances from a formula, and write its weights."""
+    torch_needed()
+    from generator.distance.curves import curves_svg
+    from generator.distance.run import DistanceWishes, checked, open_examples
+    from generator.distance.training import DistanceProgress, DistanceTraining
+    from generator.network.curves import read_log
+    from generator.network.weights_file import write_weights
+
+    wishes = DistanceWishes(steps, batch, rate, seed, most_atoms, spacing and spacing.value, groups)
+    recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)
+    examples = open_examples(pack, recipe, device.value)
+    where = examples.pack.device
+    _say_of(pack, len(examples.training), len(examples.held_out), where)
+    training = DistanceTraining(examples, recipe)
+    trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
+    write_weights(trained, recipe, out / DISTANCES)
+    log = read_log(out / LOG, DistanceProgress)
+    _tell_end(out, DISTANCES, curves_svg(log), log[-1], where, json=json)
 
 
 def _say_of(pack: Path, trained_on: int, held_out: int, device: torch.device) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from generator.solver import Proposal, Solution
 def solution_answer(solution: Solution, files: dict[int, str] | None = None) -> dict[str, Any]:
     """The document of `braggle generate --json`. Lengths in Å, angles in degrees.
 
+    Without a pattern there are no file, no points and no fit.
+
     Args:
         solution: what was proposed.
         files: CIF of each proposal, by rank.
@@ -21,8 +24,8 @@ def solution_answer(solution: Solution, files: dict[int, str] | None = None) -> 
     pattern = solution.query
     return {
         "query": {
-            "file": pattern.name,
-            "points": len(pattern),
+            "file": None if pattern is None else pattern.name,
+            "points": 0 if pattern is None else len(pattern),
             "formula": solution.formula,
             "warnings": list(solution.warnings),
         },
@@ -67,7 +70,9 @@ def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:
         "score": one.candidate.score,
         "features": dict(one.candidate.features),
         "copies": one.copies,
-        "fit": {
+        "fit": None
+        if isnan(one.candidate.correlation)
+        else {
             "rwp_percent": one.rwp_percent,
             "correlation": one.candidate.correlation,
             "zero_shift_deg": one.candidate.zero_shift_deg,

@@ -41,24 +41,23 @@ def render_part(solution: Solution) -> str:
 
 
 def _values(solution: Solution) -> dict[str, Any]:
-    curves = pack_curves(
-        solution.query,
-        solution.background,
-        [
+    curves = None
+    if solution.query is not None:
+        drawn = [
             packed_overlay(one.rank, _name(one), one.overlay)
             for one in solution.proposals[:OVERLAID]
             if one.overlay is not None
-        ],
-    )
+        ]
+        curves = script_json(pack_curves(solution.query, solution.background, drawn))
     return {
         "solution": solution,
         "groups": [
             space_group_html(space_group_symbol(one.candidate.crystal.space_group_number))
             for one in solution.proposals
         ],
-        "curves": script_json(curves),
+        "curves": curves,
         "drawn": DRAWN,
-        "overlaid": OVERLAID,
+        "overlaid": 0 if curves is None else OVERLAID,
         "structures": script_json(_structures(solution)),
     }
 

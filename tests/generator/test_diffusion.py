@@ -22,7 +22,7 @@ from tests.generator.test_substitution import KNOWN, made
 from tests.service.bench_crystals import library_of
 
 PATTERN = prepare(simulate_pattern(crystals.RUTILE, rng=np.random.default_rng(0)))
-TASK = Task(PATTERN, {"Ti": 1.0, "O": 2.0}, most_atoms=12)
+TASK = Task({"Ti": 1.0, "O": 2.0}, most_atoms=12, prepared=PATTERN)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from tests import crystals
 
 RUTILE = standardize(crystals.RUTILE).crystal
 TASK = Task(
-    prepare(simulate_pattern(crystals.RUTILE, rng=np.random.default_rng(0))), {"Ti": 1.0, "O": 2.0}
+    {"Ti": 1.0, "O": 2.0},
+    prepared=prepare(simulate_pattern(crystals.RUTILE, rng=np.random.default_rng(0))),
 )
 
 

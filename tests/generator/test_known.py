@@ -27,7 +27,7 @@ def standard(name: str) -> Crystal:
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    return Task(prepare(simulate_pattern(crystals.RUTILE)), {"Ti": 1.0, "O": 2.0})
+    return Task({"Ti": 1.0, "O": 2.0}, prepared=prepare(simulate_pattern(crystals.RUTILE)))
 
 
 def cell_of(lattice: np.ndarray) -> Cell:

@@ -27,7 +27,7 @@ def candidate(crystal: Crystal, correlation: float, **seen: float) -> Candidate:
 def task() -> Task:
     rng = np.random.default_rng(2)
     pattern = simulate_pattern(KNOWN["rutile"], background_counts=100.0, rng=rng)
-    return Task(prepare(pattern), {"Ti": 1.0, "O": 2.0})
+    return Task({"Ti": 1.0, "O": 2.0}, prepared=prepare(pattern))
 
 
 def test_the_right_crystal_is_seen_to_be_right(task: Task) -> None:

@@ -93,7 +93,7 @@ def test_related_moulds_have_the_kind_of_formula(pool: MouldPool) -> None:
 def test_a_compound_is_found_by_its_elements_structure(pool: MouldPool) -> None:
     pattern = prepare(simulate_pattern(BLENDE, rng=np.random.default_rng(1)))
     assert pool.alike(BLENDE.composition, most_atoms=20) == []
-    best, *_ = SubstitutionEngine(pool).propose(Task(pattern, {"Zn": 1.0, "S": 1.0}), 5)
+    best, *_ = SubstitutionEngine(pool).propose(Task({"Zn": 1.0, "S": 1.0}, prepared=pattern), 5)
     assert rms_distance(BLENDE, best.crystal) is not None
     assert best.correlation > 0.9
 
@@ -104,6 +104,8 @@ def test_an_element_is_found_by_a_compounds_structure(
     library = library_of({"blende": BLENDE}, tmp_path_factory.mktemp("libraries") / "blende")
     truth = standardize(crystals.SILICON).crystal
     pattern = prepare(simulate_pattern(truth, rng=np.random.default_rng(1)))
-    best, *_ = SubstitutionEngine(MouldPool(library)).propose(Task(pattern, {"Si": 1.0}), 5)
+    best, *_ = SubstitutionEngine(MouldPool(library)).propose(
+        Task({"Si": 1.0}, prepared=pattern), 5
+    )
     assert rms_distance(truth, best.crystal) is not None
     assert best.crystal.space_group_number == 227

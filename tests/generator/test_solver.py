@@ -90,7 +90,7 @@ def test_bad_questions_are_one_line(solver: Solver) -> None:
 def test_a_time_limit_is_kept(solver: Solver) -> None:
     with pytest.raises(QueryError, match="no crystal"):
         solver.solve(measured(CASSITERITE), {"Sn": 1.0, "O": 2.0}, time_limit_s=0.0)
-    late = Task(solver_task(solver).prepared, {"Sn": 1.0, "O": 2.0}, deadline=monotonic() - 1.0)
+    late = replace(solver_task(solver), deadline=monotonic() - 1.0)
     assert late.is_late
     assert SubstitutionEngine(solver.pool).propose(late, 5) == []
 
@@ -99,7 +99,7 @@ def solver_task(solver: Solver) -> Task:
     from data.preparation import prepare
 
     assert isinstance(solver.library, Library)
-    return Task(prepare(measured(CASSITERITE)), {"Sn": 1.0, "O": 2.0})
+    return Task({"Sn": 1.0, "O": 2.0}, prepared=prepare(measured(CASSITERITE)))
 
 
 def test_structures_are_told_apart_and_cut_off() -> None:

@@ -62,7 +62,7 @@ def task() -> Callable[[Crystal], Task]:
     def of(crystal: Crystal) -> Task:
         rng = np.random.default_rng(2)
         pattern = simulate_pattern(crystal, background_counts=100.0, rng=rng)
-        return Task(prepare(pattern), crystal.composition, most_atoms=60)
+        return Task(crystal.composition, most_atoms=60, prepared=prepare(pattern))
 
     return of
 

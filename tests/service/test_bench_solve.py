@@ -11,7 +11,8 @@ import pytest
 
 from data.errors import QueryError
 from indexer import Library
-from service.bench.solve import bench_solve, simulated_cases
+from service.bench.ranks import MISSED
+from service.bench.solve import Outcome, bench_solve, shares_of_engines, simulated_cases
 from tests import crystals
 from tests.service.bench_crystals import library_of, renamed, scaled, write_case
 from tests.service.conftest import Braggle
@@ -157,3 +158,37 @@ def test_the_cell_may_be_given(braggle: Braggle, queries: Path, library: Library
 def test_no_case_is_one_line(library: Library, queries: Path) -> None:
     with pytest.raises(QueryError, match="no case with an ordered crystal of at most 1 atoms"):
         bench_solve(library, queries=queries, max_atoms=1)
+
+
+def outcome(loose: int, strict: int, first: str = "") -> Outcome:
+    return Outcome({"loose": loose, "strict": strict}, None, 1.0, 3, first)
+
+
+def test_an_engine_that_adds_nothing_is_seen_to() -> None:
+    outcomes = [
+        {
+            "solve": outcome(0, 0, "one"),
+            "alone one": outcome(0, 0),
+            "alone two": outcome(MISSED, MISSED),
+            "without one": outcome(MISSED, MISSED),
+            "without two": outcome(0, 0),
+        },
+        {
+            "solve": outcome(0, 3, "two"),
+            "alone one": outcome(0, 3),
+            "alone two": outcome(4, 4),
+            "without one": outcome(4, 4),
+            "without two": outcome(0, 2),
+        },
+    ]
+    told = shares_of_engines(("one", "two"), outcomes, [("all",), ("all",)])
+    assert [one["right_first_answers"] for one in told.values()] == [1, 0]
+    assert [one["share_of_right_first_answers"] for one in told.values()] == [1.0, 0.0]
+    lost = told["one"]["lost_without"]
+    assert lost["strict"] == {"match@1": 0.5, "match@5": 0.5, "match@20": 0.5}
+    assert told["two"]["lost_without"]["strict"] == {
+        "match@1": 0.0,
+        "match@5": 0.0,
+        "match@20": 0.0,
+    }
+    assert told["two"]["alone"]["strict"]["match@5"] == 0.5

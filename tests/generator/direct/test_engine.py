@@ -49,7 +49,7 @@ def task() -> Callable[[Crystal], Task]:
     def of(crystal: Crystal) -> Task:
         rng = np.random.default_rng(2)
         pattern = simulate_pattern(crystal, background_counts=100.0, rng=rng, zero_shift_deg=0.03)
-        return Task(prepare(pattern), crystal.composition, most_atoms=12)
+        return Task(crystal.composition, most_atoms=12, prepared=prepare(pattern))
 
     return of
 

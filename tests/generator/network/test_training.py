@@ -11,14 +11,15 @@ import torch
 from data.errors import BraggleError
 from generator.network.curves import curves_svg, read_log
 from generator.network.examples import Examples
-from generator.network.network_file import read_network, write_network
-from generator.network.run import network_in
+from generator.network.network_file import read_network
+from generator.network.run import TRAININGS
 from generator.network.training import (
     GeneratorProgress,
     GeneratorRecipe,
     GeneratorTraining,
     element_volumes,
 )
+from generator.network.weights_file import write_weights
 from indexer.encoders.loop import CHECKPOINT, LOG
 from tests.generator.network.conftest import SMALL
 
@@ -52,7 +53,7 @@ def test_the_loss_falls_and_held_out_crystals_are_looked_at(
     assert held_out["cell"] < 1.5
     assert 0 <= held_out["verdict_right"] <= 1
     assert "held out" in str(told[-1])
-    log = read_log(tmp_path / LOG)
+    log = read_log(tmp_path / LOG, GeneratorProgress)
     assert log == told
     drawn = curves_svg(log)
     assert drawn.count('<path class="curve') == 6
@@ -74,7 +75,7 @@ def test_resuming_gives_what_going_through_gives(examples: Examples, tmp_path: P
 
 def test_another_training_may_begin_where_one_ended(examples: Examples, tmp_path: Path) -> None:
     first = GeneratorTraining(examples, replace(RECIPE, steps=3)).to_end(tmp_path / "first")
-    known, recipe = network_in(tmp_path / "first")
+    known, recipe = TRAININGS.trained_in(tmp_path / "first")
     assert recipe.shape == SMALL
     training = GeneratorTraining(examples, RECIPE)
     training.begin_from(known)
@@ -98,7 +99,7 @@ def test_volumes_of_elements_explain_those_of_crystals(examples: Examples) -> No
 
 def test_weights_come_back_from_their_file(examples: Examples, tmp_path: Path) -> None:
     trained = GeneratorTraining(examples, replace(RECIPE, steps=2)).to_end(tmp_path / "t")
-    write_network(trained, RECIPE, tmp_path / "network.safetensors")
+    write_weights(trained, RECIPE, tmp_path / "network.safetensors")
     back = read_network(tmp_path / "network.safetensors")
     assert back.shape == SMALL
     for name, value in trained.state_dict().items():

@@ -30,7 +30,7 @@ def standard(name: str) -> Crystal:
 
 def task_of(crystal: Crystal) -> Task:
     pattern = simulate_pattern(crystal, background_counts=100.0, rng=np.random.default_rng(3))
-    return Task(prepare(pattern), crystal.composition)
+    return Task(crystal.composition, prepared=prepare(pattern))
 
 
 def candidate(task: Task, crystal: Crystal) -> Candidate:

@@ -1,0 +1,1 @@
+"""Crystals from a formula alone, by the distances between atoms that a network predicts."""

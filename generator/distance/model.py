@@ -1,0 +1,217 @@
+"""The network that reads a formula: distances between atoms, space group, formula units, cell.
+
+After AlphaCrystal-II (Song et al., arXiv:2404.04810): residual blocks along the atoms, an outer
+product, residual blocks over pairs, and for each pair of atoms a distribution over groups of
+distances. Unlike there, norms are those of single places, so that padding changes nothing, the
+space group may be told, and the network itself guesses space group, formula units and cell.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+from generator.distance.features import FEATURES, element_features
+
+SPACE_GROUPS, MULTIPLES = 230, 24
+SHAPE = 5
+"""Logarithms of b/a and c/a, cosines of α, β and γ of the conventional cell."""
+PLACES = 3
+"""Beside the features, an atom tells its place among those of its element, how many there are, and
+how many atoms there are in all."""
+LEAST_SPREAD = 0.02
+
+
+@dataclass(frozen=True)
+class DistanceShape:
+    """Sizes of a `DistanceNetwork`.
+
+    Attributes:
+        groups: of distances.
+        widths: of the residual blocks along the atoms, one after the other.
+        outer: numbers of each atom whose products a pair begins with.
+        pair_width, pair_blocks: of the residual blocks over pairs.
+        components: of the mixture of normals that cells are guessed by.
+    """
+
+    groups: int = 20
+    widths: tuple[int, ...] = (32, 32, 32, 64, 64, 64, 128, 128, 128)
+    outer: int = 16
+    pair_width: int = 64
+    pair_blocks: int = 6
+    components: int = 8
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(self.widths))  # a file has them as a list
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a network makes of B lists of atoms.
+
+    Attributes:
+        distances: logits of the groups, alike for i, j and j, i. Shape (B, A, A, groups).
+        space_group: logits, from number 1. Shape (B, 230).
+        multiple: logits of formula units in the primitive cell, from one, were the atoms a formula
+            unit. Shape (B, MULTIPLES).
+        summary: of the atoms, which cells are guessed from. Shape (B, width).
+    """
+
+    distances: Tensor
+    space_group: Tensor
+    multiple: Tensor
+    summary: Tensor
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Normals that add up to a density of cell shapes.
+
+    Attributes:
+        weight: logarithms that add up to one. Shape (B, components).
+        mean, spread: Shape (B, components, SHAPE).
+    """
+
+    weight: Tensor
+    mean: Tensor
+    spread: Tensor
+
+    def log_density(self, shape: Tensor, free: Tensor) -> Tensor:
+        """Of cell shapes, by the numbers that their systems leave free, (B, SHAPE). Shape (B,)."""
+        away = (shape[:, None] - self.mean) / self.spread
+        each = -0.5 * away**2 - self.spread.log() - 0.5 * math.log(2 * math.pi)
+        found: Tensor = (self.weight + (each * free[:, None]).sum(dim=2)).logsumexp(dim=1)
+        return found
+
+
+class DistanceNetwork(nn.Module):
+    """Reads atoms in the order of `matrices.ordered`."""
+
+    features: Tensor
+    edges: Tensor
+    middles: Tensor
+
+    def __init__(self, shape: DistanceShape) -> None:
+        """Untrained; groups of distances are set by `set_groups`."""
+        super().__init__()
+        self.shape = shape
+        self.register_buffer("features", torch.from_numpy(element_features()).clone())
+        self.register_buffer("edges", torch.linspace(0.0, float(shape.groups), shape.groups + 1))
+        self.register_buffer("middles", torch.arange(shape.groups) + 0.5)
+        first, last = shape.widths[0], shape.widths[-1]
+        self.begin = nn.Conv1d(FEATURES + PLACES, first, 1)
+        self.along = nn.ModuleList(
+            _Block(nn.Conv1d, before, width)
+            for before, width in zip((first, *shape.widths), shape.widths, strict=False)
+        )
+        self.narrow = nn.Conv1d(last, shape.outer, 1)
+        self.told = nn.Embedding(SPACE_GROUPS + 1, shape.pair_width)
+        self.merge = nn.Conv2d(shape.outer**2 + last + 1, shape.pair_width, 1)
+        self.pairs = nn.ModuleList(
+            _Block(nn.Conv2d, shape.pair_width, shape.pair_width) for _ in range(shape.pair_blocks)
+        )
+        self.distance = nn.Conv2d(shape.pair_width, shape.groups, 1)
+        self.space_group = _head(2 * last, SPACE_GROUPS)
+        self.multiple = _head(2 * last, MULTIPLES)
+        self.group_of_cell = nn.Embedding(SPACE_GROUPS + 1, 32)
+        self.cell = _head(2 * last + 32, shape.components * (1 + 2 * SHAPE))
+
+    def set_groups(self, edges: Tensor, middles: Tensor) -> None:
+        """Where groups of distances end, in Å, (groups + 1,), and what each means, (groups,)."""
+        self.edges.copy_(edges)
+        self.middles.copy_(middles)
+
+    def group_of(self, distance: Tensor) -> Tensor:
+        """The group of each distance in Å; those outside all are in the first or the last."""
+        return torch.bucketize(distance, self.edges[1:-1].contiguous(), right=True)
+
+    def forward(self, number: Tensor, space_group: Tensor | None = None) -> Foreseen:
+        """Read atoms.
+
+        Args:
+            number: atomic numbers, 0 where padded. Shape (B, A).
+            space_group: 1 to 230, or 0 where none is told. Shape (B,).
+        """
+        there = (number > 0)[:, None].float()
+        atoms = self._along(number, there)
+        summary = _pooled(atoms, there)
+        told = torch.zeros_like(number[:, 0]) if space_group is None else space_group
+        return Foreseen(
+            self._distances(number, atoms, there, told),
+            self.space_group(summary),
+            self.multiple(summary),
+            summary,
+        )
+
+    def read(self, number: Tensor) -> Foreseen:
+        """The same without distances, which take the most time."""
+        there = (number > 0)[:, None].float()
+        summary = _pooled(self._along(number, there), there)
+        none = summary.new_zeros(len(number), 0, 0, self.shape.groups)
+        return Foreseen(none, self.space_group(summary), self.multiple(summary), summary)
+
+    def cells(self, summary: Tensor, space_group: Tensor) -> Mixture:
+        """Shapes of the conventional cell in space groups 1 to 230, (B,)."""
+        found = self.cell(torch.cat([summary, self.group_of_cell(space_group)], dim=1)).float()
+        parts = found.view(len(found), self.shape.components, 1 + 2 * SHAPE)
+        spread = nn.functional.softplus(parts[..., 1 + SHAPE :] - 1.0) + LEAST_SPREAD
+        return Mixture(parts[..., 0].log_softmax(dim=1), parts[..., 1 : 1 + SHAPE], spread)
+
+    def _along(self, number: Tensor, there: Tensor) -> Tensor:
+        same = ((number[:, None] == number[:, :, None]) & (number[:, None] > 0)).float()
+        before = same.tril(-1).sum(dim=2)
+        count = same.sum(dim=2)
+        total = there.sum(dim=2).expand_as(count)
+        places = torch.stack([before, count, total], dim=1) / 12
+        x = self.begin(torch.cat([self.features[number].transpose(1, 2), places], dim=1)) * there
+        for block in self.along:
+            x = block(x, there)
+        found: Tensor = x
+        return found
+
+    def _distances(self, number: Tensor, atoms: Tensor, there: Tensor, told: Tensor) -> Tensor:
+        both = there[:, :, None] * there[:, :, :, None]
+        narrow = self.narrow(atoms)
+        outer = torch.einsum("bci,bdj->bcdij", narrow, narrow).flatten(1, 2)
+        sums = atoms[..., None] + atoms[:, :, None]
+        alike = (number[:, None] == number[:, :, None])[:, None].float()
+        x = self.merge(torch.cat([outer, sums, alike], dim=1)) + self.told(told)[..., None, None]
+        x = relu(x) * both
+        for block in self.pairs:
+            x = block(x, both)
+        logits = self.distance(x)
+        found: Tensor = (0.5 * (logits + logits.transpose(2, 3))).permute(0, 2, 3, 1)
+        return found
+
+
+class _Block(nn.Module):
+    """Two convolutions with a norm between them, added to what goes in."""
+
+    def __init__(self, convolution: type[nn.Conv1d | nn.Conv2d], before: int, width: int) -> None:
+        super().__init__()
+        self.first = convolution(before, width, 3, padding=1)
+        self.scale = nn.Parameter(torch.ones(width))
+        self.second = convolution(width, width, 3, padding=1)
+        self.pass_by = nn.Identity() if before == width else convolution(before, width, 1)
+
+    def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        """What is padded stays 0."""
+        y = self.first(x)
+        size = (y.square().mean(dim=1, keepdim=True) + 1e-5).rsqrt()
+        scale = self.scale.view(1, -1, *(1,) * (x.dim() - 2))
+        y = self.second(relu(y * size * scale) * there)
+        return relu(self.pass_by(x) + y) * there
+
+
+def _pooled(atoms: Tensor, there: Tensor) -> Tensor:
+    """Mean and maximum over the atoms. Shape (B, 2 * width)."""
+    mean = (atoms * there).sum(dim=2) / there.sum(dim=2).clamp(min=1)
+    return torch.cat([mean, atoms.amax(dim=2)], dim=1)
+
+
+def _head(width: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, out))

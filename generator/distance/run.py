@@ -1,0 +1,121 @@
+"""A training run of the network of distances: what it is asked for, checked before the first step.
+
+    python -m generator.distance.run PACK --out FOLDER [--resume] [--groups N] [--steps N] ...
+
+trains where nothing but torch, numpy and safetensors is installed; `braggle train distances`
+trains, too, and makes a weights file of what was trained, here or there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from data.errors import BraggleError
+from generator.distance.examples import SPACINGS, DistanceExamples
+from generator.distance.model import DistanceNetwork, DistanceShape
+from generator.distance.training import DistanceProgress, DistanceRecipe, DistanceTraining
+from generator.network.folder import Trainings
+from indexer.encoders.loop import Wishes
+from indexer.encoders.run import DEVICES, device_of, open_pack
+
+LEAST_HELD_OUT = 2
+
+
+@dataclass(frozen=True)
+class DistanceWishes(Wishes):
+    """What may be said of the recipe."""
+
+    most_atoms: int | None = None
+    spacing: str | None = None
+    groups: int | None = None
+
+
+def _new(*, groups: int | None = None, **said: object) -> DistanceRecipe:
+    recipe = replace(DistanceRecipe(), **said)  # type: ignore[arg-type]
+    return recipe if groups is None else replace(recipe, shape=replace(recipe.shape, groups=groups))
+
+
+def _stored(fields: Mapping[str, Any]) -> DistanceRecipe:
+    return DistanceRecipe(**{**fields, "shape": DistanceShape(**fields["shape"])})
+
+
+TRAININGS = Trainings(
+    "network of distances", _new, _stored, lambda recipe: DistanceNetwork(recipe.shape)
+)
+
+
+def checked(
+    folder: Path, wishes: DistanceWishes, *, resume: bool, begin: Path | None
+) -> tuple[DistanceRecipe, DistanceNetwork | None]:
+    """The recipe, and the network to begin with where one is named.
+
+    Raises:
+        BraggleError: they cannot be had, or do not go together.
+    """
+    recipe, earlier = TRAININGS.checked(folder, wishes, resume=resume, begin=begin)
+    if earlier is None:
+        return recipe, None
+    network, theirs = earlier
+    if wishes.groups not in (None, theirs.shape.groups):
+        raise BraggleError(
+            f"{begin}: is trained with --groups {theirs.shape.groups}, not {wishes.groups}; "
+            "leave the option out"
+        )
+    return replace(recipe, shape=theirs.shape), network
+
+
+def open_examples(pack: Path, recipe: DistanceRecipe, device: str) -> DistanceExamples:
+    """The training crystals with their distances.
+
+    Raises:
+        BraggleError: the pack is missing or of another kind, or too few crystals are small enough.
+    """
+    crystals = open_pack(pack, device_of(device))
+    try:
+        examples = DistanceExamples(crystals, recipe.most_atoms)
+    except RuntimeError:  # torch cannot put together what is empty
+        examples = None
+    few = examples is None or len(examples.held_out) < LEAST_HELD_OUT
+    if examples is None or few or len(examples.training) < recipe.batch:
+        raise BraggleError(
+            f"{pack}: too few ordered crystals of at most {recipe.most_atoms} atoms for batches "
+            f"of {recipe.batch}; pack more, or ask for a smaller --batch"
+        )
+    return examples
+
+
+def main() -> None:
+    """Train where only torch, numpy and safetensors are installed."""
+    parser = argparse.ArgumentParser(description="Train the network of distances.")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--resume", action="store_true")
+    for name in ("steps", "batch", "seed", "groups", "most-atoms"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--rate", type=float)
+    parser.add_argument("--spacing", choices=SPACINGS)
+    parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
+    parser.add_argument("--device", choices=DEVICES, default="auto")
+    asked = parser.parse_args()
+    try:
+        wishes = DistanceWishes(**{name: getattr(asked, name) for name in asdict(DistanceWishes())})
+        recipe, earlier = checked(asked.out, wishes, resume=asked.resume, begin=asked.begin_from)
+        examples = open_examples(asked.pack, recipe, asked.device)
+        DistanceTraining(examples, recipe).to_end(
+            asked.out, begin_from=earlier, resume=asked.resume, report=_tell
+        )
+    except BraggleError as error:
+        sys.exit(f"braggle: {error}")
+
+
+def _tell(progress: DistanceProgress) -> None:
+    sys.stderr.write(f"step {progress.step}: {progress}\n")
+
+
+if __name__ == "__main__":
+    main()

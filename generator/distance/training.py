@@ -1,0 +1,204 @@
+"""Training of the network of distances: torch and numpy only, one packed file, resumable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from generator.distance.examples import WIDTH, Batch, DistanceExamples
+from generator.distance.model import DistanceNetwork, DistanceShape, Foreseen
+from indexer.encoders.averaged import AveragedTraining
+from indexer.encoders.loop import parts
+
+OVERLAP_ANGSTROM = 8.0
+"""Distances below this are contacts of the overlap that AlphaCrystal-II counts."""
+LIKE_SIZES = 16
+"""Batches that are drawn at once and parted by size, so that padding wastes little."""
+UNTOLD = 0.5
+"""Share of the draws in which the space group is not told."""
+SPACE_GROUP, MULTIPLE, CELL = 0.2, 0.2, 0.1
+"""What the guesses count for beside the distances."""
+
+
+@dataclass(frozen=True)
+class DistanceRecipe:
+    """How the network is trained.
+
+    Attributes:
+        steps, batch: of the optimiser; crystals in a step.
+        rate: highest learning rate; it rises over `warmup` steps and falls as a cosine.
+        decay: weight decay.
+        average: of the weights that are kept, an exponential mean with this memory.
+        seed: of weights and of everything that is drawn.
+        validate_every, save_every: in steps.
+        most_atoms: of the primitive cells that are trained on.
+        spacing: of the groups of distances, one of `examples.SPACINGS`.
+        shape: of the network, the number of groups included.
+    """
+
+    steps: int = 3000
+    batch: int = 64
+    rate: float = 1e-3
+    warmup: int = 100
+    decay: float = 0.02
+    average: float = 0.995
+    seed: int = 0
+    validate_every: int = 500
+    save_every: int = 100
+    most_atoms: int = 12
+    spacing: str = WIDTH
+    shape: DistanceShape = field(default_factory=DistanceShape)
+
+    @property
+    def groups(self) -> int:
+        """Of distances."""
+        return self.shape.groups
+
+
+@dataclass(frozen=True)
+class DistanceProgress:
+    """What training tells of itself.
+
+    Attributes:
+        step: done.
+        loss: of the step.
+        crystals_per_second: since the last report.
+        held_out: means over held-out crystals, by the names of `measured`, where just measured.
+    """
+
+    step: int
+    loss: float
+    crystals_per_second: float
+    held_out: dict[str, float] | None = None
+
+    def __str__(self) -> str:
+        """The figures in words."""
+        said = f"loss {self.loss:.3f}, {self.crystals_per_second:.0f} crystals/s"
+        if self.held_out is None:
+            return said
+        seen = self.held_out
+        return (
+            f"{said}; held out: distances {seen['rmse_angstrom']:.2f} Å, "
+            f"space group {seen['space_group_right']:.0%}, units {seen['multiple_right']:.0%}"
+        )
+
+
+class DistanceTraining(AveragedTraining[DistanceNetwork, DistanceProgress]):
+    """The network that predicts distances from a formula."""
+
+    def __init__(self, examples: DistanceExamples, recipe: DistanceRecipe) -> None:
+        """At step 0."""
+        torch.manual_seed(recipe.seed)
+        self.examples, self.recipe = examples, recipe
+        self.waiting: list[Tensor] = []
+        network = DistanceNetwork(recipe.shape).to(examples.pack.device)
+        network.set_groups(*examples.groups(recipe.shape.groups, recipe.spacing))
+        super().__init__(network, recipe, examples.pack.device)
+
+    def further_state(self) -> dict[str, Any]:
+        """Batches that are drawn."""
+        return {"waiting": self.waiting}
+
+    def resume_further(self, state: dict[str, Any]) -> None:
+        """Take them up again."""
+        self.waiting = state["waiting"]
+
+    def loss(self) -> Tensor:
+        """All parts, of a newly drawn batch. Shape ()."""
+        batch = self.examples.batch(self._rows())
+        device = batch.number.device
+        untold = torch.rand(len(batch.number), generator=self.generator, device=device) < UNTOLD
+        told = torch.where(untold, 0, batch.space_group)
+        with torch.autocast(device.type, torch.bfloat16):
+            found = self.network(batch.number, told)
+        return losses_of(self.network, batch, found).mean()
+
+    def progress(
+        self, loss: float, crystals_per_second: float, *, validates: bool
+    ) -> DistanceProgress:
+        """What there is to tell; see `indexer.encoders.loop.Trainable`."""
+        held_out = self.validate() if validates else None
+        return DistanceProgress(self.step, loss, crystals_per_second, held_out)
+
+    def _rows(self) -> Tensor:
+        """Rows of a batch, of like size. Shape (batch,)."""
+        if not self.waiting:
+            rows, device = self.examples.training, self.examples.pack.device
+            count = LIKE_SIZES * self.recipe.batch
+            drawn = rows[
+                torch.randint(len(rows), (count,), generator=self.generator, device=device)
+            ]
+            by_size = drawn[self.examples.size[drawn].argsort()]
+            batches = list(parts(by_size, self.recipe.batch))
+            order = torch.randperm(len(batches), generator=self.generator, device=device)
+            self.waiting = [batches[i] for i in order.tolist()]
+        return self.waiting.pop()
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Means of `measured` over held-out crystals, the space group not told."""
+        rows = self.examples.held_out
+        rows = rows[self.examples.size[rows].argsort()]
+        sums: dict[str, float] = {}
+        for part in parts(rows, self.recipe.batch):
+            batch = self.examples.batch(part)
+            for name, value in measured(self.averaged, batch).items():
+                sums[name] = sums.get(name, 0.0) + float(value.sum()) / len(rows)
+        return {name: round(value, 4) for name, value in sums.items()}
+
+
+def losses_of(network: DistanceNetwork, batch: Batch, found: Foreseen) -> Tensor:
+    """Of each crystal: cross-entropies of distances and guesses, and of the cell. Shape (B,).
+
+    Distances count as a mean over a crystal's pairs, so that all crystals count alike.
+    """
+    whole = network.read(batch.unit)
+    multiple = cross_entropy(whole.multiple.float(), batch.multiple - 1, reduction="none")
+    space_group = cross_entropy(found.space_group.float(), batch.space_group - 1, reduction="none")
+    density = network.cells(found.summary, batch.space_group).log_density(batch.shape, batch.free)
+    pairs = _pair_entropy(network, batch, found)
+    return pairs + SPACE_GROUP * space_group + MULTIPLE * multiple - CELL * density
+
+
+def _pair_entropy(network: DistanceNetwork, batch: Batch, found: Foreseen) -> Tensor:
+    wanted = network.group_of(batch.distances)
+    entropy = cross_entropy(
+        found.distances.float().flatten(0, 2), wanted.flatten(), reduction="none"
+    ).view_as(batch.distances)
+    return _mean_of_pairs(entropy, batch.pair)
+
+
+def _mean_of_pairs(values: Tensor, pair: Tensor) -> Tensor:
+    """0 for a crystal of one atom, which has none. Shape (B,)."""
+    return torch.where(pair, values, 0.0).sum(dim=(1, 2)) / pair.sum(dim=(1, 2)).clamp(min=1)
+
+
+def measured(network: DistanceNetwork, batch: Batch) -> dict[str, Tensor]:
+    """How right a network is, of each crystal, the space group not told. Shapes (B,).
+
+    `rmse_angstrom` is that of the mean distances, `likeliest_angstrom` that of the likeliest
+    groups' means, `overlap` the share of pairs that are rightly within 8 Å or not.
+    """
+    found = network(batch.number)
+    odds = found.distances.float().softmax(dim=-1)
+    mean = odds @ network.middles
+    likeliest = network.middles[odds.argmax(dim=-1)]
+    near = (likeliest < OVERLAP_ANGSTROM) == (batch.distances < OVERLAP_ANGSTROM)
+    unit = network.read(batch.unit)
+    order = found.space_group.argsort(dim=1, descending=True)
+    five = (order[:, :5] == batch.space_group[:, None] - 1).any(dim=1)
+    density = network.cells(found.summary, batch.space_group).log_density(batch.shape, batch.free)
+    return {
+        "rmse_angstrom": _mean_of_pairs((mean - batch.distances) ** 2, batch.pair).sqrt(),
+        "likeliest_angstrom": _mean_of_pairs((likeliest - batch.distances) ** 2, batch.pair).sqrt(),
+        "overlap": _mean_of_pairs(near.float(), batch.pair),
+        "entropy": _pair_entropy(network, batch, found),
+        "cell_density": density,
+        "space_group_right": (order[:, 0] == batch.space_group - 1).float(),
+        "space_group_five": five.float(),
+        "multiple_right": (unit.multiple.argmax(dim=1) == batch.multiple - 1).float(),
+    }
