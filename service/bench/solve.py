@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -32,6 +32,7 @@ from indexer.encoders.packing import formulas_in
 from indexer.learned import LearnedChannel
 from indexer.library import Library
 from service.bench.cases import find_cases, truth_of
+from service.bench.kept import Kept
 from service.bench.provenance import provenance
 from service.bench.ranks import MISSED
 
@@ -120,6 +121,7 @@ def bench_solve(
     templates: int = 4,
     refine: bool = True,
     workers: int = 1,
+    keep: Path | None = None,
     advance: Advance | None = None,
 ) -> dict[str, Any]:
     """Propose crystals for patterns of which the formula is known, and see how many are right.
@@ -144,6 +146,8 @@ def bench_solve(
         templates: as of `generator.solver.Solver.solve`.
         refine: likewise.
         workers: processes that take a case at a time.
+        keep: file that outcomes are kept in as they come, and that cases are taken from which were
+            done before with the same settings, library and withheld formulas.
         advance: called with done, total and the stage.
 
     Raises:
@@ -167,10 +171,14 @@ def bench_solve(
     settings = _Settings(
         library.path, samples, tuple(engines) if engines else None, cell_given, templates, refine
     )
-    outcomes: list[dict[str, Outcome]] = []
-    for done, outcome in enumerate(_worked(settings, cases, workers)):
-        report(done + 1, len(cases), "cases")
-        outcomes.append(outcome)
+    kept = Kept(keep, {**asdict(settings), "library": [str(library.path), library.version]})
+    missing = [one for one in cases if _key(one) not in kept.outcomes]
+    for done, outcome in enumerate(_worked(settings, missing, workers)):
+        report(len(cases) - len(missing) + done + 1, len(cases), "cases")
+        kept.add(_key(missing[done]), {way: asdict(one) for way, one in outcome.items()})
+    outcomes = [
+        {way: Outcome(**one) for way, one in kept.outcomes[_key(case)].items()} for case in cases
+    ]
     groups = [one.groups for one in cases]
     summaries = {
         way: summary_of([one[way] for one in outcomes], groups)
@@ -243,6 +251,11 @@ def shares_of_engines(
             },
         }
     return told
+
+
+def _key(case: SolveCase) -> str:
+    """Tells cases apart, and what is withheld of them."""
+    return " ".join((case.name, *sorted(case.without)))
 
 
 def _worked(

@@ -445,6 +445,13 @@ def solve(
     workers: Annotated[
         int, typer.Option(min=1, help="Cases that are worked on at a time, each on a core.")
     ] = 1,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keeps each case's outcome as it comes; those that it has are not done again.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Count how often a crystal is proposed that the library lacks, its formula given."""
@@ -483,6 +490,7 @@ def solve(
                 templates=templates,
                 refine=refine,
                 workers=workers,
+                keep=keep,
                 advance=progress,
             )
     if json:

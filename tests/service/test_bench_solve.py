@@ -65,6 +65,31 @@ def test_isotypes_are_made_and_the_own_formula_is_withheld(result: dict[str, Any
     assert retrieved["prototype_unknown"]["loose"]["match@20"] == 0.0
 
 
+def test_a_run_that_was_cut_off_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+    result: dict[str, Any],
+    queries: Path,
+    library: Library,
+    tmp_path: Path,
+) -> None:
+    keep = tmp_path / "kept.jsonl"
+    asked: dict[str, Any] = {"queries": queries, "engines": ("substitution",), "keep": keep}
+    whole = bench_solve(library, **asked)
+    first, _ = keep.read_text().splitlines(keepends=True)
+    keep.write_text(first)
+    done: list[str] = []
+    again = bench_solve(library, **asked, advance=lambda _d, _t, stage: done.append(stage))
+    assert len(done) == 1
+    assert again["groups"].keys() == result["groups"].keys()
+    assert [one["rank"] for one in again["per_case"]] == [one["rank"] for one in whole["per_case"]]
+
+    def never(*_given: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("service.bench.solve._outcomes", never)
+    assert bench_solve(library, **asked)["per_case"] == again["per_case"]
+
+
 def test_the_same_candidates_are_ranked_otherwise(result: dict[str, Any]) -> None:
     assert result["rankings"].keys() == {"by_fit", "by_embedding"}
     for ranking in result["rankings"].values():
