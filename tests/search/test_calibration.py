@@ -75,7 +75,7 @@ def test_planted_weights_of_the_choice_are_estimated() -> None:
 def test_planted_weights_of_the_second_step_are_estimated() -> None:
     """Among finalists whose right one is drawn by score and misfit."""
     rng = np.random.default_rng(4)
-    finals = []
+    finals: list[Final] = []
     for _ in range(1500):
         score = -np.sort(rng.exponential(1.0, 40))
         fits = tuple(cell_fit(misfit=misfit) for misfit in rng.uniform(0.1, 0.6, 6))
