@@ -22,6 +22,9 @@ STEPS = 8
 EXPLAINED = 0.3
 """A measured peak is explained when the entry calculates at least this share of it."""
 
+NOISE = 2.0
+"""Standard uncertainties by which a calculated curve may stand out of the measured one."""
+
 _FLOAT = NDArray[np.float64]
 
 
@@ -37,8 +40,8 @@ class CellFit:
         rwp_percent: 100 √(Σ w (y - c)² / Σ w y²), w the inverse variance of the counts y.
         misfit: angle between the square roots of the measured and the calculated profile, both
             without background, in radians.
-        residual: weighted sum of squares over what it is without the entry.
         unexplained: share of the measured peaks, by the root of their area.
+        lacking: share of the calculated net intensity that the pattern does not have.
     """
 
     lattice: _FLOAT
@@ -47,8 +50,8 @@ class CellFit:
     calculated: _FLOAT
     rwp_percent: float
     misfit: float
-    residual: float
     unexplained: float
+    lacking: float
 
 
 def fit_cell(
@@ -78,8 +81,6 @@ def fit_cell(
     fit = fit_jointly(
         prepared, (phase,), (start,), freedom, zero_shift_deg=zero_shift_deg, steps=STEPS
     )
-    bare = prepared.net - freedom.amounts(prepared.net) @ freedom.background
-    alone = 0.5 * float((freedom.weight * bare) @ bare)
     curve = fit.scales @ fit.profiles
     left = (prepared.net - fit.calculated) / prepared.sigma
     return CellFit(
@@ -90,8 +91,8 @@ def fit_cell(
         rwp_percent=100
         * float(np.linalg.norm(left) / np.linalg.norm(prepared.counts / prepared.sigma)),
         misfit=_angle(prepared.net - fit.background, curve),
-        residual=fit.misfit / alone if alone > 0 else 1.0,
         unexplained=_unexplained(prepared, curve),
+        lacking=_lacking(prepared, fit.calculated),
     )
 
 
@@ -111,6 +112,12 @@ def _angle(measured: _FLOAT, calculated: _FLOAT) -> float:
     one, other = np.sqrt(np.maximum(measured, 0.0)), np.sqrt(np.maximum(calculated, 0.0))
     size = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float(np.arccos(min(float(one @ other) / size, 1.0))) if size > 0 else np.pi / 2
+
+
+def _lacking(prepared: Prepared, calculated: _FLOAT) -> float:
+    """Share of a curve that stands out of the measured one by more than noise."""
+    beyond = np.maximum(calculated - prepared.net - NOISE * prepared.sigma, 0.0).sum()
+    return float(beyond / (np.maximum(calculated, 0.0).sum() or 1.0))
 
 
 def _unexplained(prepared: Prepared, curve: _FLOAT) -> float:

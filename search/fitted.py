@@ -16,9 +16,10 @@ from data.preparation import Prepared
 from indexer.library import Library
 from search.cell_fit import CellFit, all_freedom, fit_cell
 from search.free_cell import deformation, lines_in, seek_cells
+from search.kin import leading
 from search.mixture.joint_fit import Freedom
 from search.profile_fit import ProfileFits, fit_profiles
-from search.ranking import Ranker
+from search.ranking import Ranker, shares
 
 FREED = 60
 """Entries, the best of the isotropic fit, whose cells are sought free."""
@@ -123,7 +124,7 @@ def fit_rows(
 def settle(
     prepared: Prepared, library: Library, fitted: Fitted, ranker: Ranker
 ) -> tuple[Fitted, tuple[CellFit, ...]]:
-    """Let the finalists' last fits decide their order.
+    """Let the finalists' last fits decide their order, as `final_order` has it.
 
     Args:
         prepared: the query.
@@ -140,13 +141,35 @@ def settle(
         fit_entry(prepared, library, fitted, i, freedom) for i in range(min(FINALISTS, len(fitted)))
     ]
     score = ranker.final_score(fitted.score, finals)
-    order = np.argsort(-score, kind="stable")
+    order = final_order(library, fitted.rows, score, len(finals))
     lattices, zero_shift_deg = fitted.lattices.copy(), fitted.fits.zero_shift_deg.copy()
     for i, final in enumerate(finals):
         lattices[i], zero_shift_deg[i] = final.lattice, final.zero_shift_deg
     fits = replace(fitted.fits, zero_shift_deg=zero_shift_deg)
     settled = replace(fitted, fits=fits, lattices=lattices, score=score).take(order)
     return settled, tuple(finals[i] for i in order[: len(finals)])
+
+
+def final_order(
+    library: Library, rows: NDArray[np.int64], score: _FLOAT, finalists: int
+) -> NDArray[np.int64]:
+    """Places of the entries by score, but that one of the likeliest compound goes first.
+
+    The first may have a lower score than the second, where several of its compound's entries
+    speak for it; see `search.kin.leading`.
+
+    Args:
+        library: of the entries.
+        rows: in it. Shape (n,).
+        score: of the second step, none above the finalists'. Shape (n,).
+        finalists: of which one goes first: entries that had a last fit.
+
+    Returns:
+        Shape (n,).
+    """
+    order = np.argsort(-score, kind="stable")
+    first = leading(library, rows[order], shares(score[order]), among=finalists)
+    return np.concatenate([order[[first]], np.delete(order, first)])
 
 
 def fit_entry(

@@ -1,6 +1,8 @@
-"""Which entries are of one species, from a library's columns alone."""
+"""Which entries are of one species or one compound, from a library's columns alone."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +12,11 @@ from search.agreement import (
     SPECIES_COMPOSITION,
     SPECIES_VOLUME,
     STRICT_COMPOSITION,
+    STRICT_VOLUME,
 )
+
+LEAST_SHARE = 1e-3
+"""Entries of a smaller share, over the greatest, do not speak for their compound or species."""
 
 
 def kin_of_first(library: Library, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -23,13 +29,39 @@ def kin_of_first(library: Library, rows: NDArray[np.int64]) -> NDArray[np.bool_]
     Returns:
         Shape (n,).
     """
-    fractions, atoms = zip(*(_fractions(library.compositions[row]) for row in rows), strict=True)
-    volume = library.volumes[rows] / np.array(atoms)
-    near = np.abs(volume / volume[0] - 1) <= SPECIES_VOLUME
-    same_group = library.space_group_numbers[rows] == library.space_group_numbers[rows[0]]
-    apart = np.array([_apart(fractions[0], one) for one in fractions])
-    alike = near & same_group & (apart <= SPECIES_COMPOSITION)
+    alike = _Seen.of(library, rows).species(0)
     return np.asarray(alike | namesakes(library, rows[:1], rows))
+
+
+def leading(
+    library: Library, rows: NDArray[np.int64], share: NDArray[np.float64], *, among: int
+) -> int:
+    """Place of the entry to name: one of the likeliest compound of the likeliest species.
+
+    Several entries of one compound, samples of several mines, have a share each of what speaks
+    for it; one entry of a rare relative that fits by a hair better than each outdoes only them
+    singly. So shares are summed over entries that agree with one another, first as species, then
+    strictly, and of those that tie the best goes first.
+
+    Args:
+        library: that holds them.
+        rows: at least one. Shape (n,).
+        share: probability of each entry, the likeliest first. Shape (n,).
+        among: how many of the first may be named; the others may speak for them.
+    """
+    # The first so many, shares falling.
+    weighty = rows[share >= LEAST_SHARE * share[0]]
+    seen, own = _Seen.of(library, weighty), share[: len(weighty)]
+    names, size = library.names(weighty), library.volumes[weighty]
+    species, compound = [], []
+    for place in range(len(weighty)):
+        called = np.array([not names[place].isdisjoint(other) for other in names])
+        called &= (seen.group == seen.group[place]) & _near(size, size[place], SPECIES_VOLUME)
+        species.append(seen.species(place) | called)
+        compound.append(seen.compound(place))
+    may = np.arange(len(weighty)) < among
+    likeliest = _heaviest(np.array(species) @ own, own, may)
+    return _heaviest(np.array(compound) @ own, own, species[likeliest] & may)
 
 
 def namesakes(
@@ -51,8 +83,7 @@ def namesakes(
     found = np.zeros(len(rows), dtype=bool)
     for row, names in zip(some, library.names(some), strict=True):
         near = np.flatnonzero(
-            (groups[rows] == groups[row])
-            & (np.abs(volumes[rows] / volumes[row] - 1) <= SPECIES_VOLUME)
+            (groups[rows] == groups[row]) & _near(volumes[rows], volumes[row], SPECIES_VOLUME)
         )
         if names:
             found[near] |= [not names.isdisjoint(other) for other in library.names(rows[near])]
@@ -62,6 +93,55 @@ def namesakes(
 def same_composition(one: dict[str, float], other: dict[str, float]) -> bool:
     """Whether two cells' contents are the same, hydrogen left out, whatever their structures."""
     return _apart(_fractions(one)[0], _fractions(other)[0]) <= STRICT_COMPOSITION
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """Of entries, what tells whether they agree.
+
+    Attributes:
+        fractions: of each, shares of the elements among the atoms.
+        group: number of the space group. Shape (n,).
+        volume: an atom, in Å³. Shape (n,).
+    """
+
+    fractions: tuple[dict[str, float], ...]
+    group: NDArray[np.int64]
+    volume: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, library: Library, rows: NDArray[np.int64]) -> _Seen:
+        fractions, atoms = zip(
+            *(_fractions(library.compositions[row]) for row in rows), strict=True
+        )
+        volume = library.volumes[rows] / np.array(atoms)
+        return cls(fractions, library.space_group_numbers[rows], volume)
+
+    def compound(self, place: int) -> NDArray[np.bool_]:
+        """Which agree with one of them strictly. Shape (n,)."""
+        return self._alike(place, STRICT_COMPOSITION, STRICT_VOLUME)
+
+    def species(self, place: int) -> NDArray[np.bool_]:
+        """Which are of the species of one of them, by composition. Shape (n,)."""
+        return self._alike(place, SPECIES_COMPOSITION, SPECIES_VOLUME)
+
+    def _alike(self, place: int, composition: float, volume: float) -> NDArray[np.bool_]:
+        near = _near(self.volume, self.volume[place], volume) & (self.group == self.group[place])
+        apart = [_apart(self.fractions[place], self.fractions[i]) for i in np.flatnonzero(near)]
+        near[near] = np.array(apart) <= composition
+        return np.asarray(near)
+
+
+def _near(sizes: NDArray[np.float64], size: float, within: float) -> NDArray[np.bool_]:
+    return np.asarray(np.abs(sizes / size - 1) <= within)
+
+
+def _heaviest(
+    weight: NDArray[np.float64], own: NDArray[np.float64], among: NDArray[np.bool_]
+) -> int:
+    """Place of the greatest weight; where sums of the same terms tie, of the greatest own."""
+    tied = among & (weight >= weight[among].max() * (1 - 1e-9))
+    return int(np.argmax(np.where(tied, own, -1.0)))
 
 
 def _fractions(amounts: dict[str, float]) -> tuple[dict[str, float], float]:

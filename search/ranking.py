@@ -5,9 +5,10 @@ which one is the sample, entry i is it with probability exp(u_i) / Σ_j exp(u_j)
 the fit saw. Entries are compared within a query, so that what makes a whole pattern hard (noise,
 texture, few peaks) cancels. The first step sees the quick fit of all; the second its verdict and,
 of a few finalists, the fit with all that a powder may change. Whether: a logistic regression on
-what the first step's best entry leaves over when its cell, width and texture are fitted, on how
-far that cell is from the stored one, on its lead over the best entry of another species, and on
-the number of measured peaks. The product of the two is the confidence.
+what the first entry leaves unexplained in that fit and what of it the pattern lacks, on how far
+its cell is from the stored one, on the lead of its species over the others, and on the numbers of
+measured peaks and of lengths and angles that the cell has. The product of the two is the
+confidence.
 """
 
 from __future__ import annotations
@@ -22,17 +23,19 @@ from numpy.typing import NDArray
 
 from search.cell_fit import CellFit
 from search.free_cell import deformation
+from search.mixture.cell import free_strains
 from search.profile_fit import ProfileFits
 
 FEATURES = ("misfit", "unexplained", "lacking", "strain", "distortion", "zero_shift")
 FINAL_FEATURES = ("score", "misfit")
 PRESENCE_FEATURES = (
-    "residual",
     "unexplained",
+    "lacking",
     "strain",
     "distortion",
     "lead",
     "peaks",
+    "cell",
     "constant",
 )
 
@@ -42,7 +45,7 @@ USUAL_STRAIN, USUAL_DISTORTION = 0.003, 0.002
 MISFIT_UNIT = 0.1
 """Radians by which finalists commonly differ."""
 
-ENOUGH_LEAD = 3.0
+ENOUGH_LEAD = 15.0
 """A lead over other species that is longer says nothing more of whether the sample is there."""
 
 _FLOAT = NDArray[np.float64]
@@ -132,14 +135,21 @@ def final_features(score: _FLOAT, fits: Sequence[CellFit]) -> _FLOAT:
 
 
 def presence_features(
-    best: CellFit, stored: _FLOAT, score: _FLOAT, kin: NDArray[np.bool_], peaks: int
+    best: CellFit,
+    stored: _FLOAT,
+    group: int,
+    score: _FLOAT,
+    kin: NDArray[np.bool_],
+    peaks: int,
 ) -> _FLOAT:
-    """What tells whether the best entry is the sample.
+    """What tells whether the first entry is the sample.
 
     Args:
-        best: fit of the first entry.
+        best: its last fit.
         stored: its lattice in the library, rows a, b, c in Å. Shape (3, 3).
-        score: of all entries, best first. Shape (n,).
+        group: number of its space group. A cubic cell, one length, fits by chance sooner than one
+            of six lengths and angles.
+        score: of all entries after the last fits. Shape (n,).
         kin: which of them are of the first one's species. Shape (n,).
         peaks: measured peaks.
 
@@ -148,15 +158,16 @@ def presence_features(
     """
     (strain,), (distortion,) = deformation(stored[None], best.lattice[None])
     others = score[~kin]
-    lead = float(score[0] - others.max()) if len(others) else ENOUGH_LEAD
+    lead = float(score[kin].max() - others.max()) if len(others) else ENOUGH_LEAD
     return np.array(
         [
-            best.residual,
             best.unexplained,
+            np.sqrt(best.lacking),
             np.log1p((strain / USUAL_STRAIN) ** 2),
             np.log1p((distortion / USUAL_DISTORTION) ** 2),
             min(lead, ENOUGH_LEAD),
             np.log1p(peaks),
+            np.log(len(free_strains(stored, group))),
             1.0,
         ]
     )

@@ -72,7 +72,8 @@ class Hit:
         space_group: Hermann-Mauguin symbol.
         cell: a, b, c in Å and α, β, γ in degrees, as stored (conventional cell).
         sources: where it comes from.
-        score: of the ranker; comparable within one query only.
+        score: of the ranker; comparable within one query only. The first may have less than the
+            second, where other entries of its compound speak for it.
         confidence: probability that this row is right, 0 to 1.
         fit: figures of the profile fit.
         overlay: curves to draw, for the best hits only.

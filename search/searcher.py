@@ -23,12 +23,11 @@ from search.cautions import cautions
 from search.cell_fit import CellFit
 from search.final_fit import FinalFit, final_fit
 from search.first_stage import FUSED_DEPTH, SCREENED, StickIndex, screened
-from search.fitted import Fitted, fit_entry, fit_rows, settle
+from search.fitted import Fitted, fit_rows, settle
 from search.free_cell import deformation, lines_in
 from search.fusion import fuse
 from search.kin import kin_of_first
 from search.mixture.entries import Entries
-from search.mixture.hypothesis import searching_freedom
 from search.mixture.naming import MOST_PHASES, name_mixtures
 from search.overlay import humps_on_axis, on_axis, overlay
 from search.profile_fit import STRAIN_LIMIT
@@ -65,8 +64,7 @@ class Ranking:
         finals: last fits of the first of them.
         presence: probability that the sample is among the entries at all.
         probability: that the entry is the sample; they sum to `presence`. Shape (n,).
-        certainty: probability that the sample is of the first entry's species, as it stood before
-            the last fits.
+        certainty: probability that the sample is of the first entry's species.
         timings_ms: by stage.
     """
 
@@ -257,25 +255,28 @@ class Searcher:
         fitted = fitted.take(np.argsort(-fitted.score, kind="stable"))
         timings["fit"] = 1e3 * (perf_counter() - start)
         start = perf_counter()
-        best = fit_entry(prepared, self.library, fitted, 0, searching_freedom(prepared))
-        kin = kin_of_first(self.library, fitted.rows)
-        stored = self.library.lattices[fitted.rows[0]]
-        seen = presence_features(best, stored, fitted.score, kin, len(prepared.peaks))
-        presence = self.ranker.presence_probability(seen)
-        share = dict(zip(fitted.rows.tolist(), shares(fitted.score), strict=True))
-        timings["confidence"] = 1e3 * (perf_counter() - start)
-        start = perf_counter()
         fitted, finals = settle(prepared, self.library, fitted, self.ranker)
         timings["final_fit"] = 1e3 * (perf_counter() - start)
-        kin = kin_of_first(self.library, fitted.rows)
+        start = perf_counter()
+        kin, share = kin_of_first(self.library, fitted.rows), shares(fitted.score)
+        seen = presence_features(
+            finals[0],
+            self.library.lattices[fitted.rows[0]],
+            int(self.library.space_group_numbers[fitted.rows[0]]),
+            fitted.score,
+            kin,
+            len(prepared.peaks),
+        )
+        presence = self.ranker.presence_probability(seen)
+        timings["confidence"] = 1e3 * (perf_counter() - start)
         return Ranking(
             whole=whole,
             prepared=prepared,
             fitted=fitted,
             finals=finals,
             presence=presence,
-            probability=presence * shares(fitted.score),
-            certainty=presence * sum(share[row] for row in fitted.rows[kin].tolist()),
+            probability=presence * share,
+            certainty=presence * float(share[kin].sum()),
             timings_ms=timings,
         )
 

@@ -85,7 +85,7 @@ def cell_fit(**known: Any) -> CellFit:
         "calculated": np.zeros(0),
         "rwp_percent": 10.0,
         "misfit": 0.2,
-        "residual": 0.1,
         "unexplained": 0.0,
+        "lacking": 0.0,
     }
     return CellFit(**others | known)

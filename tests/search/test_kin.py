@@ -12,10 +12,10 @@ import pytest
 from data.crystal import Crystal
 from data.record import Record, Source
 from indexer import Library
-from search.kin import kin_of_first, namesakes
+from search.kin import kin_of_first, leading, namesakes
 from service.bench.truth import TruthTable
 from tests import crystals
-from tests.service.bench_crystals import identity, scaled
+from tests.service.bench_crystals import identity, richer_in_iron, scaled
 
 
 def without(crystal: Crystal, symbol: str) -> Crystal:
@@ -94,3 +94,55 @@ def test_names_are_those_of_all_sources_in_lower_case(
     assert both.names([]) == ()
     order = [titles.index("of another name"), titles.index("olivine")]
     assert library.names(order) == (frozenset({"wadsleyite"}), frozenset({"olivine"}))
+
+
+MINES: Mapping[str, Crystal] = {
+    "one mine": crystals.OLIVINE,
+    "another mine": scaled(crystals.OLIVINE, 1.002),
+    "richer in iron": richer_in_iron(crystals.OLIVINE, 0.3),
+    "quartz": crystals.QUARTZ,
+}
+
+
+@pytest.fixture(scope="module")
+def of_mines(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    records = [Record(crystal, (), Source("made", at)) for at, crystal in MINES.items()]
+    return Library.build(records, tmp_path_factory.mktemp("leading") / "mines", workers=1)
+
+
+class TestLeading:
+    """Which entry is named where several speak for one compound."""
+
+    def first(self, library: Library, share: Mapping[str, float], among: int = 6) -> str:
+        entries = library.entries(np.arange(len(library)))
+        rows = {entry.sources[0].identifier: row for row, entry in enumerate(entries)}
+        order = sorted(share, key=lambda one: -share[one])
+        place = leading(
+            library,
+            np.array([rows[one] for one in order]),
+            np.array([share[one] for one in order]),
+            among=among,
+        )
+        return order[place]
+
+    def test_two_of_one_compound_outweigh_a_relative(self, of_mines: Library) -> None:
+        share = {"richer in iron": 0.45, "one mine": 0.3, "another mine": 0.25}
+        assert self.first(of_mines, share) == "one mine"
+        assert self.first(of_mines, share | {"richer in iron": 0.6}) == "richer in iron"
+
+    def test_three_of_one_species_outweigh_another(self, of_mines: Library) -> None:
+        share = {"quartz": 0.4, "richer in iron": 0.25, "another mine": 0.2, "one mine": 0.15}
+        assert self.first(of_mines, share) == "another mine"
+        assert self.first(of_mines, share | {"quartz": 0.7}) == "quartz"
+
+    def test_the_species_is_chosen_before_the_compound(self, of_mines: Library) -> None:
+        share = {"quartz": 0.4, "richer in iron": 0.35, "one mine": 0.25}
+        assert self.first(of_mines, share) == "richer in iron"
+
+    def test_only_finalists_are_named(self, of_mines: Library) -> None:
+        share = {"quartz": 0.4, "richer in iron": 0.25, "another mine": 0.2, "one mine": 0.15}
+        assert self.first(of_mines, share, among=2) == "richer in iron"
+        assert self.first(of_mines, share, among=1) == "quartz"
+
+    def test_one_entry_leads_itself(self, of_mines: Library) -> None:
+        assert self.first(of_mines, {"quartz": 1.0}, among=1) == "quartz"

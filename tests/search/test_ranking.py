@@ -113,15 +113,21 @@ class TestSecondStep:
 
 class TestPresence:
     stored = np.diag([4.0, 5.0, 6.0])
-    best = cell_fit(lattice=np.diag([4.0, 5.0, 6.0]) * 1.003, residual=0.4, unexplained=0.1)
+    best = cell_fit(lattice=np.diag([4.0, 5.0, 6.0]) * 1.003, unexplained=0.1, lacking=0.04)
 
     def seen(self, score: list[float], kin: list[bool]) -> NDArray[np.float64]:
-        return presence_features(self.best, self.stored, np.array(score), np.array(kin), 9)
+        return presence_features(self.best, self.stored, 47, np.array(score), np.array(kin), 9)
 
     def test_features_by_hand(self) -> None:
         found = self.seen([-1.0, -1.5, -3.0, -4.0], [True, True, False, False])
-        expected = [0.4, 0.1, np.log(2), 0.0, 2.0, np.log(10), 1.0]
+        expected = [0.1, 0.2, np.log(2), 0.0, 2.0, np.log(10), np.log(3), 1.0]
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+    def test_a_species_leads_by_its_best_entry(self) -> None:
+        """The first may be one that others of its compound put there."""
+        lead = PRESENCE_FEATURES.index("lead")
+        assert self.seen([-1.5, -1.0, -4.0], [True, True, False])[lead] == pytest.approx(3.0)
+        assert self.seen([-1.5, -1.0, -4.0], [True, False, False])[lead] == pytest.approx(-0.5)
 
     def test_a_long_lead_says_no_more_than_one_that_is_long_enough(self) -> None:
         lead = PRESENCE_FEATURES.index("lead")
