@@ -23,12 +23,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from data.canonical import crystal_id, space_group_symbol, standardize
+from data.canonical import Standard, crystal_id, space_group_symbol, standardize
 from data.diffraction import lines_of
 from data.errors import BraggleError, LibraryError
 from data.formula import density_g_cm3, reduced_formula
+from data.lines import Lines
 from data.offered import Offered, Origin, Place
 from data.record import Problem, Record
+from data.sheet_diffraction import sheet_lines
+from data.sheets import LAYERED, sheets_of
+from indexer.profiles import POWDER, SHEETS, Profile
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
 
 CHUNK = 32
@@ -39,6 +43,11 @@ LARGE_BYTES = 2**18
 """Files above this are taken apart here, so that many workers share their crystals."""
 
 MAX_WORKERS = 16
+
+NO_SHEET = (
+    f"neither a sheet with vacuum nor layered (score above {LAYERED:g}); a library of sheets has "
+    "no place for it"
+)
 
 Item = Record | Problem | Offered | Place
 """What a library is made of: crystals, or files that hold them, read or not."""
@@ -57,10 +66,13 @@ Piece = Item | _Part
 
 @dataclass(frozen=True)
 class LineSettings:
-    """How far the lines of a library go, and how weak the weakest is; see `lines_of`."""
+    """How far the lines of a library go, and how weak the weakest is; see `lines_of`. In one of
+    sheets, crystals are exfoliated and lines are in the plane.
+    """
 
     d_min_angstrom: float = 1.0
     floor: float = 1e-4
+    profile: Profile = POWDER
 
 
 @dataclass(frozen=True)
@@ -138,12 +150,19 @@ class _Made:
             self.problems.append((key, item))
             return
         try:
-            entry = _entry(item, self._settings)
+            records = sheets_of(item) if self._settings.profile == SHEETS else (item,)
+            entries = [_entry(record, self._settings) for record in records]
         except Exception as error:  # noqa: BLE001 - one bad crystal must not end a build
             self.problems.append((key, Problem(_where(item), 0, _reason(error))))
             return
-        self.entries.append(entry)
-        self.sources.append(_source(item, entry["id"], key))
+        # Of a collection few crystals are layered; whoever offers a file wants to know.
+        if not entries and key:
+            self.problems.append((key, Problem(_where(item), 0, NO_SHEET)))
+        self.entries += entries
+        self.sources += [
+            _source(record, entry["id"], key)
+            for record, entry in zip(records, entries, strict=True)
+        ]
 
     def take_all(self, offered: Offered) -> None:
         """All of a file."""
@@ -235,12 +254,7 @@ def slices(stream: Iterator[Piece], size: int) -> Iterator[list[Piece]]:
 def _entry(record: Record, settings: LineSettings) -> dict[str, Any]:
     standard = standardize(record.crystal)
     crystal = standard.crystal
-    lines = lines_of(
-        crystal,
-        d_min_angstrom=settings.d_min_angstrom,
-        floor=settings.floor,
-        operations=(standard.rotations, standard.translations),
-    )
+    lines = lines_in_profile(standard, settings)
     composition = crystal.composition
     return {
         "id": crystal_id(standard),
@@ -254,6 +268,20 @@ def _entry(record: Record, settings: LineSettings) -> dict[str, Any]:
         **crystal_columns(crystal),
         **lines_columns(lines),
     }
+
+
+def lines_in_profile(standard: Standard, settings: LineSettings) -> Lines:
+    """Lines of a crystal as a library with these settings has them."""
+    if settings.profile == SHEETS:
+        return sheet_lines(
+            standard.crystal, d_min_angstrom=settings.d_min_angstrom, floor=settings.floor
+        )
+    return lines_of(
+        standard.crystal,
+        d_min_angstrom=settings.d_min_angstrom,
+        floor=settings.floor,
+        operations=(standard.rotations, standard.translations),
+    )
 
 
 def _source(record: Record, entry_id: str, key: str) -> dict[str, Any]:

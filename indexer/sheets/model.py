@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from indexer.encoders.peaks import AttentionBlock
-from indexer.sheets.tokens import CELL_TOKENS, PERIODS, SITE_FEATURES
+from indexer.sheets.axes import CELL_TOKENS, PERIODS, SITE_FEATURES
 
 ELEMENTS = 99
 PEAK_FEATURES = 2 * len(PERIODS) + 2

@@ -10,8 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from indexer.sheets.packing_columns import AT_RANDOM, BY_COMPOSITION, TRAINED
-from indexer.sheets.tokens import MOST_PEAKS, Q_RANGE, STRAINED
+from indexer.sheets.axes import (
+    AT_RANDOM,
+    BY_COMPOSITION,
+    MOST_PEAKS,
+    Q_RANGE,
+    STRAINED,
+    TRAINED,
+)
 
 WAVELENGTH_ANGSTROM = 1.5406
 USUAL_U_ANGSTROM2 = 0.011

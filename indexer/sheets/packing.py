@@ -31,7 +31,7 @@ from data.sources import open_source
 from data.thermal import diffuse
 from indexer.encoders.packing import formulas_in
 from indexer.encoders.substitution import draw_substitution, substituted
-from indexer.sheets.packing_columns import AT_RANDOM, BY_COMPOSITION, TRAINED
+from indexer.sheets.axes import AT_RANDOM, BY_COMPOSITION, TRAINED
 from indexer.sheets.tokens import Geometry, geometry_of
 
 TENTH = 10
