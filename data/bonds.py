@@ -226,9 +226,7 @@ def _layered_interval(
 
 
 @njit(cache=True, nogil=True)
-def _joined(
-    n: int, first: _INT, second: _INT, image: _INT
-) -> tuple[_INT, _INT, _INT, _INT]:
+def _joined(n: int, first: _INT, second: _INT, image: _INT) -> tuple[_INT, _INT, _INT, _INT]:
     """Pieces by all of these bonds: root and cell of each atom, and the vectors that pieces repeat
     by with the root of the piece of each.
     """

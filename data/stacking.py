@@ -53,7 +53,8 @@ def matches(lower: Crystal, upper: Crystal, *, most_atoms: int) -> Iterator[Matc
     """How two sheets may be laid on each other within `MISFIT`, one of them in its own cell.
 
     Args:
-        lower, upper: in the frame of sheets.
+        lower: in the frame of sheets.
+        upper: in the frame of sheets.
         most_atoms: of both together.
     """
     own = np.array(LARGER[0])
@@ -79,7 +80,8 @@ def stacked(
     """One sheet on another, as near as their atoms let it, both strained to the mean of their nets.
 
     Args:
-        lower, upper: in the frame of sheets.
+        lower: in the frame of sheets.
+        upper: in the frame of sheets.
         match: how their nets agree; cell on cell when None.
         registry: shift of the upper one in parts of a and b of the common cell.
         turned: whether the upper one is turned upside down, by half a turn about an axis of the

@@ -1,4 +1,4 @@
-"""What a library is of: powders of crystals, or sheets; that says which lines and channels it has."""
+"""What a library is of, powders or sheets; that says which lines and channels it has."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from indexer.channel import AnyChannel
 from indexer.entry_tables import BATCH_ROWS, NAMED, EntryTables
 from indexer.ingest import Chunk, LineSettings
 from indexer.ledger import ledger_rows
-from indexer.profiles import profile_of
+from indexer.profiles import SHEETS, profile_of
 from indexer.publishing import ChannelStamp, Deed, Published, TemplatesState, keep_base
 from indexer.releasing import release, release_table
 from indexer.schema import LEDGER, LEDGER_SCHEMA, SOURCES, SOURCES_SCHEMA
@@ -264,6 +264,10 @@ class Writing:
         """Make the templates go with all entries, or collect them anew."""
         seen = 0 if anew else self.templates.rows
         if seen == self.entries.count:
+            return
+        if self.settings.profile == SHEETS:
+            # Templates are of crystals that fill space; what is proposed from them would, too.
+            self.templates = TemplatesState(self.entries.count)
             return
         from indexer.templates.collecting import collected, extended
 

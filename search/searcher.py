@@ -36,7 +36,9 @@ from search.ranking import Ranker, presence_features, shares
 from search.result import Fit, Hit, LookupResult, Mixture, Verdict
 from search.twins import group_twins
 
-FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms", "2d"]
+FirstStage = Literal[
+    "auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms", "2d"
+]
 
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""

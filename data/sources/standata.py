@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,7 +31,9 @@ def installed_materials() -> list[dict[str, Any]]:
             "the source standata needs the package mat3ra-standata; install it with "
             "pip install 'braggle[sheets]'"
         )
-    from mat3ra.standata.materials import Materials
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its classes are written for an older pydantic
+        from mat3ra.standata.materials import Materials
 
     materials: list[dict[str, Any]] = Materials.get_by_categories("2D")
     return materials

@@ -95,9 +95,7 @@ class NumpyTowers:
         norm = np.linalg.norm(vectors, axis=1, keepdims=True)
         return Read(np.asarray(vectors / norm, np.float32), tuple(seen))
 
-    def _block(
-        self, name: str, tokens: _FLOAT, kept: NDArray[np.bool_]
-    ) -> tuple[_FLOAT, _FLOAT]:
+    def _block(self, name: str, tokens: _FLOAT, kept: NDArray[np.bool_]) -> tuple[_FLOAT, _FLOAT]:
         batch, count, width = tokens.shape
         asked = self._linear(f"{name}.ask", self._norm(f"{name}.norms.0", tokens))
         query, key, value = asked.reshape(batch, count, 3, HEADS, -1).transpose(2, 0, 3, 1, 4)
@@ -129,7 +127,7 @@ def waves(values: _FLOAT) -> _FLOAT:
 
 def _padded(rows: Sequence[NDArray[np.generic]]) -> tuple[_FLOAT, NDArray[np.bool_]]:
     """Arrays of unlike length as one, and where it is no padding. (B, T, features) and (B, T)."""
-    most = max(max(len(one) for one in rows), 1)
+    most = max(1, *(len(one) for one in rows))
     whole = np.zeros((len(rows), most, rows[0].shape[1]), np.float32)
     there = np.zeros((len(rows), most), bool)
     for at, one in enumerate(rows):

@@ -211,7 +211,9 @@ def _peaks(q: Tensor, strength: Tensor, there: Tensor, merged: Tensor, seen: Ten
     """Lines as peaks: near ones taken together, faint ones and those out of range left out.
 
     Args:
-        q, strength, there: of lines. Shape (B, L).
+        q: of lines, in 1/Å. Shape (B, L).
+        strength: of lines. Shape (B, L).
+        there: False where padded. Shape (B, L).
         merged: degrees 2θ between lines that are told apart. Shape (B,).
         seen: part of the largest area that is still seen. Shape (B,).
     """

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -82,8 +82,12 @@ def _members(rods: Rods) -> NDArray[np.int64]:
     return np.bincount(rods.line)
 
 
-def sheets_in(source: str) -> Iterator[Record]:
+def sheets_in(source: str, *, among: Callable[[Record], bool] | None = None) -> Iterator[Record]:
     """Records of a file of sheets, each in the frame of sheets.
+
+    Args:
+        source: file.
+        among: says which are wanted; all when None.
 
     Raises:
         BraggleError: something in it is no sheet.
@@ -91,6 +95,8 @@ def sheets_in(source: str) -> Iterator[Record]:
     for item in open_source(source):
         if not isinstance(item, Record):
             raise BraggleError(str(item))
+        if among is not None and not among(item):
+            continue
         sheet = sheet_of(item.crystal)
         if sheet is None:
             raise BraggleError(

@@ -2,7 +2,8 @@
 
     python -m indexer.sheets.run SHEETS.npz --out FOLDER [--resume] [--steps N] ...
 
-trains where nothing but torch and numpy is installed; `braggle train encoder --kind 2d` trains, too.
+trains where nothing but torch and numpy is installed; `braggle train encoder --kind 2d` trains,
+too.
 """
 
 from __future__ import annotations

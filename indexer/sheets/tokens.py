@@ -24,7 +24,6 @@ from data.preparation import Prepared
 from data.profile import lorentz_polarisation
 from data.sheet_diffraction import rods_of
 from data.sheets import thickness_angstrom
-
 from indexer.sheets.axes import (
     HEIGHTS_ANGSTROM,
     MOST_PEAKS,
@@ -35,6 +34,8 @@ from indexer.sheets.axes import (
     SAME_NET,
 )
 
+UNEVEN = 1e-3
+"""Sums that are smaller, for each electron, are taken for nothing but noise."""
 FAINTEST = 1e-4
 """Part of what all atoms in phase would scatter, below which a rod is not there."""
 
@@ -91,7 +92,7 @@ def geometry_of(sheet: Crystal) -> Geometry:
     height = (sheet.fractional[:, 2] - 0.5) * sheet.lattice[2, 2]
     height = height * (1.0 if (weights * height**3).sum() >= 0 else -1.0)
     total = phases.T @ weights / weights.sum()
-    against = phases * total.conj()
+    against = _one_way_round(phases * total.conj(), height, weights)
     turns = 2 * np.pi * height[:, None] / HEIGHTS_ANGSTROM
     sites = np.column_stack(
         [against.real, against.imag, np.sin(turns), np.cos(turns), height / 10, sheet.occupancies]
@@ -114,6 +115,20 @@ def texture_of(prepared: Prepared) -> Texture:
     return Texture(np.log(peaks.q_inv_angstrom[kept]), logs - highest)
 
 
+def _one_way_round(
+    against: NDArray[np.complex128], height: _FLOAT, weights: _FLOAT
+) -> NDArray[np.complex128]:
+    """Phases, or their conjugates where half a turn of the net makes these the ones to take.
+
+    Strengths do not tell the two; how phases go with heights does, or how skew they lie.
+    """
+    skew = weights @ (against.imag * height[:, None]), weights @ against.imag**3
+    for value in np.concatenate(skew):
+        if abs(value) > UNEVEN * weights.sum():
+            return against if value > 0 else against.conj()
+    return against
+
+
 def _rods(sheet: Crystal, weights: _FLOAT) -> _FLOAT:
     """Tokens of the rods, as of `Geometry`."""
     rods = rods_of(sheet, points=1)
@@ -122,9 +137,11 @@ def _rods(sheet: Crystal, weights: _FLOAT) -> _FLOAT:
     strength = lines.strength / weights.sum() ** 2
     seen = np.flatnonzero(strength > FAINTEST)[:MOST_RODS]
     logs = np.log(strength[seen])
-    return np.column_stack(
-        [np.log(lines.q_inv_angstrom[seen]), logs - logs.max(initial=-np.inf)]
-    ) if len(seen) else np.zeros((0, 2))
+    return (
+        np.column_stack([np.log(lines.q_inv_angstrom[seen]), logs - logs.max(initial=-np.inf)])
+        if len(seen)
+        else np.zeros((0, 2))
+    )
 
 
 def _phases(

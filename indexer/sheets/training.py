@@ -19,8 +19,7 @@ from indexer.sheets.pack import Bench, Peaks, SheetPack
 KIND = "2d"
 VALIDATION = 512
 TOGETHER_SITES = 64
-"""Sheets that are read at a time, sorted by how many sites they have, so that padding wastes little.
-"""
+"""Sheets that are read at a time, those of like size together, so that padding wastes little."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class SheetRecipe:
     steps: int = 2000
     batch: int = 256
     rate: float = 1e-3
-    warmup: int = 100
+    warmup: int = 20
     decay: float = 0.02
     average: float = 0.995
     seed: int = 0
@@ -138,9 +137,7 @@ def geometry_vectors(
     for part in parts(order, TOGETHER_SITES):
         own = pack.sheets(rows[part], None if strain is None else strain[part])
         vectors.append(
-            towers.geometry(
-                own.cell, own.elements, own.sites, own.there, own.rods, own.rods_there
-            )
+            towers.geometry(own.cell, own.elements, own.sites, own.there, own.rods, own.rods_there)
         )
     return torch.cat(vectors)[order.argsort()]
 

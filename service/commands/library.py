@@ -78,8 +78,8 @@ def build(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="bundled, core-mof, standata, a folder, .cif, .zip, .csv with a cif column, .parquet, "
-            "s3://bucket/folder; - reads a CIF from stdin.",
+            help="bundled, core-mof, standata, a folder, .cif, .zip, .csv with a cif column, "
+            ".parquet, s3://bucket/folder; - reads a CIF from stdin.",
         ),
     ],
     *,

@@ -126,9 +126,7 @@ def encoder(
     if kind is Kind.SHEETS:
         if beside is not None or beforehand is not None:
             raise typer.BadParameter("--kind 2d takes neither --beside nor --beforehand")
-        _sheets(
-            pack, out, (steps, batch, rate, seed), begin_from, device, resume=resume, json=json
-        )
+        _sheets(pack, out, (steps, batch, rate, seed), begin_from, device, resume=resume, json=json)
         return
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder

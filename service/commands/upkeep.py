@@ -71,7 +71,6 @@ def maintain(
     versions let go that nobody reads.
     """
     from indexer.maintaining import maintain as put_in_order
-
     from indexer.profiles import channels_of
 
     # The library itself is not held: a version that is read is not let go.
