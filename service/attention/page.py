@@ -126,8 +126,8 @@ def _map_svg(looks: Looks, weights: NDArray[np.float32], head: int) -> str:
     """How much each token looks at each: rows look at columns."""
     count = len(looks.labels)
     size = min(CELL_MOST, MATRIX / count)
-    side, room = size * count, 64
     named = count <= LABELLED
+    side, room = size * count, 64 if named else 26
     parts = [
         (
             f'<svg viewBox="0 0 {side + room + 4:.0f} {side + room + 4:.0f}" role="img" '
