@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from data.errors import BraggleError, PatternError
 from data.formula import reduced_formula
@@ -195,7 +196,7 @@ def _known(
 def _towers(path: Path) -> NumpyTowers:
     try:
         return NumpyTowers.load(path)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, SafetensorError) as error:
         raise BraggleError(
             f"{path}: holds no towers over sheets ({error}); name an encoder.safetensors that "
             "`braggle train encoder --kind 2d` wrote"
