@@ -68,7 +68,8 @@ class Rods:
         # Twice, for the pair hk and -h-k.
         each = 2 * (intensity @ self.weights) * np.sqrt(inv_d2)
         first = np.flatnonzero(np.diff(self.line, prepend=-1))
-        return Lines(inv_d2[first], np.bincount(self.line, each), self.hkl[first])
+        strength = np.bincount(self.line, each).astype(np.float64)
+        return Lines(inv_d2[first], strength, self.hkl[first])
 
 
 def rods_of(

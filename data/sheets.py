@@ -90,7 +90,7 @@ def sheet_of(crystal: Crystal | Standard) -> Crystal | None:
     """
     standard = crystal if isinstance(crystal, Standard) else standardize(crystal)
     found = frame_of(standard.primitive)
-    return found and found.sheet
+    return None if found is None else found.sheet
 
 
 def frame_of(primitive: Crystal) -> Framed | None:

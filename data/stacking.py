@@ -158,7 +158,7 @@ def _upright(net: _FLOAT) -> _FLOAT:
 
 def _heights(sheet: Crystal) -> _FLOAT:
     """Of the atoms over the middle, in Å. Shape (n,)."""
-    return (sheet.fractional[:, 2] - 0.5) * sheet.lattice[2, 2]
+    return np.asarray((sheet.fractional[:, 2] - 0.5) * sheet.lattice[2, 2])
 
 
 def _lift(
