@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +129,7 @@ class Making:
     def _any(self, known: list[Sheet]) -> Sheet:
         return known[int(self.rng.integers(len(known)))]
 
-    def _until(self, wanted: int, make) -> int:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def _until(self, wanted: int, make: Callable[[], Sheet | None]) -> int:
         made = 0
         for _ in range(TRIES * wanted):
             if made == wanted:
