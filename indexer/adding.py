@@ -113,7 +113,9 @@ def _tallied(
     digested: Digested,
 ) -> Change:
     tally = Tally(Reader(path, base.tables) if base else None)
-    settings = LineSettings(base.d_min_angstrom, base.floor) if base else LineSettings()
+    settings = (
+        LineSettings(base.d_min_angstrom, base.floor, base.profile) if base else LineSettings()
+    )
     for chunk in _chunks(tally, items, settings, report, digested):
         tally.take(chunk)
     tally.settle()

@@ -23,6 +23,7 @@ from data.errors import LibraryError
 from indexer.channel import AnyChannel
 from indexer.entry_tables import BATCH_ROWS
 from indexer.ingest import LineSettings
+from indexer.profiles import channels_of, profile_of
 from indexer.publishing import ChannelStamp, Published, one_writer
 from indexer.schema import (
     ENTRIES,
@@ -90,14 +91,17 @@ def export(
 
 
 def import_bundle(
-    file: Path, path: Path, channels: Sequence[AnyChannel], progress: Progress | None = None
+    file: Path,
+    path: Path,
+    channels: Sequence[AnyChannel] | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Make a library of a bundle, in a folder where there is none.
 
     Args:
         file: of the bundle.
         path: of the library.
-        channels: that make vectors.
+        channels: that make vectors; those of the bundle's profile when None.
         progress: called with done, total and stage.
 
     Raises:
@@ -122,12 +126,14 @@ def _fill(
     path: Path,
     archive: zipfile.ZipFile,
     manifest: dict[str, Any],
-    channels: Sequence[AnyChannel],
+    channels: Sequence[AnyChannel] | None,
     report: Progress,
 ) -> None:
     stored = {ChannelStamp(**one) for one in manifest["channels"]}
+    profile = profile_of(one.id for one in stored)
+    channels = channels_of(profile) if channels is None else channels
     fits = {one for one in map(ChannelStamp.of, channels) if one in stored}
-    settings = LineSettings(manifest["d_min_angstrom"], manifest["floor"])
+    settings = LineSettings(manifest["d_min_angstrom"], manifest["floor"], profile)
     writing = Writing(path, channels, None, version=1, verb="import", settings=settings)
     total = manifest["entries"]
     report(0, total, "crystals")

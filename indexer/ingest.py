@@ -31,7 +31,10 @@ from data.formula import density_g_cm3, reduced_formula
 from data.lines import Lines, LinesTable
 from data.offered import Offered, Origin, Place
 from data.record import Problem, Record
+from data.sheet_diffraction import sheet_lines
+from data.sheets import LAYERED, sheets_of
 from indexer.channel import AnyChannel, ReadsAtoms
+from indexer.profiles import POWDER, SHEETS, Profile
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
 
 CHUNK = 32
@@ -42,6 +45,11 @@ LARGE_BYTES = 2**18
 """Files above this are taken apart here, so that many workers share their crystals."""
 
 MAX_WORKERS = 16
+
+NO_SHEET = (
+    f"neither a sheet with vacuum nor layered (score above {LAYERED:g}); a library of sheets has "
+    "no place for it"
+)
 
 Item = Record | Problem | Offered | Place
 """What a library is made of: crystals, or files that hold them, read or not."""
@@ -60,10 +68,13 @@ Piece = Item | _Part
 
 @dataclass(frozen=True)
 class LineSettings:
-    """How far the lines of a library go, and how weak the weakest is; see `lines_of`."""
+    """How far the lines of a library go, and how weak the weakest is; see `lines_of`. In one of
+    sheets, crystals are exfoliated and lines are in the plane.
+    """
 
     d_min_angstrom: float = 1.0
     floor: float = 1e-4
+    profile: Profile = POWDER
 
 
 @dataclass(frozen=True)
@@ -146,15 +157,22 @@ class _Made:
             self.problems.append((key, item))
             return
         try:
-            standard, lines = _worked_out(item, self._settings)
-            entry = _entry(standard, lines)
+            records = sheets_of(item) if self._settings.profile == SHEETS else (item,)
+            worked = [_worked_out(record, self._settings) for record in records]
+            entries = [_entry(standard, lines) for standard, lines in worked]
         except Exception as error:  # noqa: BLE001 - one bad crystal must not end a build
             self.problems.append((key, Problem(_where(item), 0, _reason(error))))
             return
-        self._standards.append(standard)
-        self._lines.append(lines)
-        self.entries.append(entry)
-        self.sources.append(_source(item, entry["id"], key))
+        # Of a collection few crystals are layered; whoever offers a file wants to know.
+        if not entries and key:
+            self.problems.append((key, Problem(_where(item), 0, NO_SHEET)))
+        self._standards += [standard for standard, _ in worked]
+        self._lines += [lines for _, lines in worked]
+        self.entries += entries
+        self.sources += [
+            _source(record, entry["id"], key)
+            for record, entry in zip(records, entries, strict=True)
+        ]
 
     def take_all(self, offered: Offered) -> None:
         """All of a file."""
@@ -262,13 +280,7 @@ def slices(stream: Iterator[Piece], size: int) -> Iterator[list[Piece]]:
 
 def _worked_out(record: Record, settings: LineSettings) -> tuple[Standard, Lines]:
     standard = standardize(record.crystal)
-    lines = lines_of(
-        standard.crystal,
-        d_min_angstrom=settings.d_min_angstrom,
-        floor=settings.floor,
-        operations=(standard.rotations, standard.translations),
-    )
-    return standard, lines
+    return standard, lines_in_profile(standard, settings)
 
 
 def _entry(standard: Standard, lines: Lines) -> dict[str, Any]:
@@ -286,6 +298,20 @@ def _entry(standard: Standard, lines: Lines) -> dict[str, Any]:
         **crystal_columns(crystal),
         **lines_columns(lines),
     }
+
+
+def lines_in_profile(standard: Standard, settings: LineSettings) -> Lines:
+    """Lines of a crystal as a library with these settings has them."""
+    if settings.profile == SHEETS:
+        return sheet_lines(
+            standard.crystal, d_min_angstrom=settings.d_min_angstrom, floor=settings.floor
+        )
+    return lines_of(
+        standard.crystal,
+        d_min_angstrom=settings.d_min_angstrom,
+        floor=settings.floor,
+        operations=(standard.rotations, standard.translations),
+    )
 
 
 def _source(record: Record, entry_id: str, key: str) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from indexer.index_cache import cached_index, stored_vectors
 from indexer.ingest import Item
 from indexer.ledger import LedgerRow, read_ledger
 from indexer.maintaining import KEEP_DAYS, KEEP_LAST, Upkeep, maintain
+from indexer.profiles import POWDER, Profile, channels_of
 from indexer.publishing import ChannelStamp, is_library, may_build_in, read_current, size_of
 from indexer.removing import remove
 from indexer.schema import (
@@ -117,6 +118,7 @@ class Library:
         progress: Progress | None = None,
         workers: int | None = None,
         engine: Engine = "local",
+        profile: Profile = POWDER,
     ) -> Library:
         """Make a library of records; `.change` says what became of them.
 
@@ -126,18 +128,25 @@ class Library:
             records: a stream of records, or of files that hold them; those with a length tell
                 `progress` the total.
             path: a folder that does not exist, is empty, or holds an unfinished build.
-            channels: that make vectors; the physical one by default.
+            channels: that make vectors; those of the profile by default.
             replace: allows an existing library, whose readers keep their version.
             progress: called with done, total (or None) and stage.
             workers: processes; one a core by default.
             engine: what works out crystals: processes of this machine ("local"), or a Ray cluster
                 ("ray"), which needs the extra `distributed`.
+            profile: "2d" makes a library of sheets: layered crystals are exfoliated, those that
+                are neither layered nor sheets left out, and lines are in the plane.
 
         Raises:
             LibraryError: something else is in the way, or no record could be read.
         """
         folder = Path(path)
         goes_on = is_library(folder) and not replace and read_current(folder).is_unfinished_build
+        if goes_on and channels is None and read_current(folder).profile != profile:
+            raise LibraryError(
+                f"{folder}: an unfinished build of the profile {read_current(folder).profile}; go "
+                "on with that, or say --replace"
+            )
         if is_library(folder) and not replace and not goes_on:
             raise LibraryError(
                 f"{folder}: there is a library already; add to it with `braggle library add`, "
@@ -149,7 +158,7 @@ class Library:
             change = write(
                 folder,
                 records,
-                default_channels() if channels is None else channels,
+                channels_of(profile) if channels is None else channels,
                 fresh=not goes_on,
                 verb="build",
                 progress=progress,
@@ -180,7 +189,7 @@ class Library:
         change = write(
             self.path,
             records,
-            default_channels() if channels is None else channels,
+            channels_of(self.profile) if channels is None else channels,
             fresh=False,
             verb="add",
             progress=progress,
@@ -230,7 +239,7 @@ class Library:
         """
         return maintain(
             self.path,
-            default_channels() if channels is None else channels,
+            channels_of(self.profile) if channels is None else channels,
             keep_last=keep_last,
             keep_days=keep_days,
             progress=progress,
@@ -277,8 +286,7 @@ class Library:
         folder = Path(path)
         if is_library(folder) or not may_build_in(folder):
             raise LibraryError(f"{folder}: something is there already; name a new folder")
-        made_by = default_channels() if channels is None else channels
-        import_bundle(Path(file), folder, made_by, progress)
+        import_bundle(Path(file), folder, channels, progress)
         return cls(folder)
 
     def history(self) -> tuple[KeptVersion, ...]:
@@ -306,6 +314,11 @@ class Library:
     def version(self) -> int:
         """Counts up with every change."""
         return self._published.version
+
+    @property
+    def profile(self) -> Profile:
+        """What it is of: "powder", or sheets, "2d"."""
+        return self._published.profile
 
     @property
     def published_at(self) -> str:
@@ -553,8 +566,5 @@ class Library:
 
 
 def default_channels() -> tuple[AnyChannel, ...]:
-    """The channels that every library has."""
-    from indexer.learned import AtomsChannel, LearnedChannel
-    from indexer.physical import PhysicalChannel
-
-    return (PhysicalChannel(), LearnedChannel(), AtomsChannel())
+    """The channels that every library of powders has."""
+    return channels_of(POWDER)

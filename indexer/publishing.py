@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from data.errors import LibraryError
 from indexer.channel import Channel
+from indexer.profiles import Profile, profile_of
 
 FORMAT = 3
 """1 had neither history nor ledger, 2 no checksums of manifests; both are read, and the next change
@@ -139,6 +140,11 @@ class Published:
     def entries(self) -> int:
         """How many entries the library has."""
         return self.tables["entries"].rows
+
+    @property
+    def profile(self) -> Profile:
+        """What it is of."""
+        return profile_of(channel.id for channel in self.channels)
 
     @property
     def is_unfinished_build(self) -> bool:

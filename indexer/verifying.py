@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.canonical import Standard
-from data.diffraction import lines_of
 from data.errors import BraggleError, LibraryError
 from data.lines import Lines
 from indexer.checking import CANARIES, Check, members_there, structure
 from indexer.history import kept_numbers
 from indexer.index_cache import cached_index, stored_vectors
+from indexer.ingest import LineSettings, lines_in_profile
 from indexer.publishing import ChannelStamp, Published, read_current, sha256_of, version_file
 from indexer.recall import DEPTH, ENOUGH, nearest_exactly, sample
 from indexer.schema import (
@@ -170,15 +170,11 @@ def _lines(reader: Reader, published: Published) -> Check:
     table = reader.take(ENTRIES, rows, ["id", *CRYSTAL_COLUMNS, *LINES_COLUMNS])
     stored = lines_table_of(table.to_batches())
     bad = []
+    settings = LineSettings(published.d_min_angstrom, published.floor, published.profile)
     for i, row in enumerate(table.select(["id", *CRYSTAL_COLUMNS]).to_pylist()):
         try:
             standard = Standard.from_stored(crystal_of(row))
-            lines = lines_of(
-                standard.crystal,
-                d_min_angstrom=published.d_min_angstrom,
-                floor=published.floor,
-                operations=(standard.rotations, standard.translations),
-            )
+            lines = lines_in_profile(standard, settings)
             same = _same_lines(stored[i], lines)
         except BraggleError:
             same = False

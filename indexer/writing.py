@@ -16,6 +16,7 @@ from indexer.channel import AnyChannel
 from indexer.entry_tables import BATCH_ROWS, NAMED, EntryTables
 from indexer.ingest import Chunk, LineSettings
 from indexer.ledger import ledger_rows
+from indexer.profiles import SHEETS, profile_of
 from indexer.publishing import ChannelStamp, Deed, Published, TemplatesState, keep_base
 from indexer.releasing import release, release_table
 from indexer.schema import LEDGER, LEDGER_SCHEMA, SOURCES, SOURCES_SCHEMA
@@ -77,7 +78,9 @@ class Writing:
         self.writer = Writer(path)
         self.entries = EntryTables(self.writer, self.channels, self.stamps)
         self._changed = False
-        self.settings = settings or LineSettings()
+        self.settings = settings or LineSettings(
+            profile=profile_of(stamp.id for stamp in self.stamps)
+        )
         self.templates = TemplatesState(0)
         self._reader = Reader(path, base.tables) if base else None
         self.tally = Tally(self._reader)
@@ -106,7 +109,7 @@ class Writing:
                     "at hand to make those of new entries; install what it needs"
                 )
         keep_base(self.path, base)
-        self.settings = LineSettings(base.d_min_angstrom, base.floor)
+        self.settings = LineSettings(base.d_min_angstrom, base.floor, base.profile)
         self._sources_with_files(base, reader)
         if holds_templates(reader):
             self.writer.rewind(TEMPLATES, base.tables[TEMPLATES])
@@ -261,6 +264,10 @@ class Writing:
         """Make the templates go with all entries, or collect them anew."""
         seen = 0 if anew else self.templates.rows
         if seen == self.entries.count:
+            return
+        if self.settings.profile == SHEETS:
+            # Templates are of crystals that fill space; what is proposed from them would, too.
+            self.templates = TemplatesState(self.entries.count)
             return
         from indexer.templates.collecting import collected, extended
 

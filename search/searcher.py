@@ -16,9 +16,9 @@ from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from indexer.catalogue import Filters
 from indexer.entry import Entry
-from indexer.learned import LearnedChannel
-from indexer.library import Library, default_channels
+from indexer.library import Library
 from indexer.physical import PhysicalChannel
+from indexer.profiles import SHEETS, Profile, channels_of, learned_of
 from search.cautions import cautions
 from search.cell_fit import CellFit
 from search.final_fit import FinalFit, final_fit
@@ -35,7 +35,9 @@ from search.ranking import Ranker, presence_features, shares
 from search.result import Fit, Hit, LookupResult, Mixture, Verdict
 from search.twins import group_twins
 
-FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms"]
+FirstStage = Literal[
+    "auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms", "2d"
+]
 
 EXHAUSTIVE_UP_TO = 60_000
 """Entries up to which comparing each one takes about 100 ms on two cores."""
@@ -43,11 +45,13 @@ EXHAUSTIVE_UP_TO = 60_000
 READ_UP_TO = 10_000
 """The same where lines are read from the disk as they are asked for."""
 
-FUSED = (PhysicalChannel.id, LearnedChannel.id)
-"""Channels whose lists are made one."""
-
 SHORTLIST = 200
 """Entries that the first stage hands to the fit."""
+
+UNCALIBRATED = (
+    "the library is of sheets: lines in the plane were compared, and confidences were calibrated "
+    "on powders, not on sheets"
+)
 
 LIKELY = 0.5
 """Probability from which the sample is said to be in the library."""
@@ -90,8 +94,13 @@ class Searcher:
         self.library = library
         self.ranker = ranker or Ranker.shipped()
         self.channels = {
-            channel.id: channel for channel in default_channels() if library.holds(channel)
+            channel.id: channel
+            for channel in channels_of(library.profile)
+            if library.holds(channel)
         }
+        self.learned = learned_of(library.profile)
+        self.fused = (PhysicalChannel.id, self.learned)
+        """Channels whose lists are made one."""
 
     @cached_property
     def sticks(self) -> StickIndex:
@@ -107,6 +116,7 @@ class Searcher:
         first_stage: FirstStage = "auto",
         overlays: int = 5,
         phases: int = 1,
+        profile: Profile | None = None,
     ) -> LookupResult:
         """Name the phase of a pattern.
 
@@ -115,23 +125,27 @@ class Searcher:
             filters: what else is known of the sample.
             top: rows to answer with; entries that the pattern cannot tell apart share one.
             first_stage: "exhaustive" compares every entry's lines; "physical", "learned" and
-                "atoms" ask the index of that channel, "vectors" those of the first two;
+                "atoms" ask the index of that channel, "vectors" those of the first two, and
+                "2d" that of a library of sheets, whose learned channel it is;
                 "screened" asks the learned channel for a thousand and compares their lines;
                 "auto" joins "exhaustive" and "learned", and where entries are very many takes
                 "screened".
             overlays: rows that come with curves to draw.
             phases: most phases that the sample may have; with more than one the answer has
                 mixtures, too.
+            profile: what the library has to be of; whatever it is when None.
 
         Raises:
             QueryError: no entry passes the filters, the pattern shows no peaks where the
-                library has lines, no row is asked for, or a number of phases that is not tried.
+                library has lines, no row is asked for, a number of phases that is not tried, or
+                a library of another profile.
             PatternError: the pattern cannot be prepared.
         """
         if top < 1:
             raise QueryError(f"{top} rows are no answer; ask for at least 1")
         if not 1 <= phases <= MOST_PHASES:
             raise QueryError(f"{phases} phases are not tried; ask for 1 to {MOST_PHASES}")
+        require_profile(self.library, profile)
         ranking = self.rank(pattern, filters=filters, first_stage=first_stage)
         whole, prepared, timings = ranking.whole, ranking.prepared, dict(ranking.timings_ms)
         start = perf_counter()
@@ -177,6 +191,7 @@ class Searcher:
                 *self.library.warnings,
                 *self._stale(),
                 *cautions(whole, prepared, humps),
+                *((UNCALIBRATED,) if self.library.profile == SHEETS else ()),
             ),
             library_path=str(self.library.path),
             library_version=self.library.version,
@@ -323,7 +338,7 @@ class Searcher:
         """
         names = self._parts(kind, rows)
         if names == ("screened",):
-            near = self._order(LearnedChannel.id, prepared, rows, max(count, SCREENED))
+            near = self._order(self.learned, prepared, rows, max(count, SCREENED))
             sticks = StickIndex.of(self.library.lines_of(near))
             return screened(sticks, prepared, near, count)
         depth = count if len(names) == 1 else max(count, FUSED_DEPTH)
@@ -334,7 +349,7 @@ class Searcher:
         if self.library.holds_lines:
             _ = self.sticks
         wanted = self._parts("auto", None)
-        for name in FUSED if wanted != ("screened",) else (LearnedChannel.id,):
+        for name in self.fused if wanted != ("screened",) else (self.learned,):
             if name in self.channels:
                 self.library.load(name)
         _ = self.library.lattices, self.library.space_group_numbers, self.library.volumes
@@ -346,14 +361,14 @@ class Searcher:
 
     def _parts(self, kind: FirstStage, rows: NDArray[np.int64] | None) -> tuple[str, ...]:
         """What a first stage is made of."""
-        fused = tuple(name for name in FUSED if name in self.channels)
+        fused = tuple(name for name in self.fused if name in self.channels)
         if kind == "vectors":
-            return fused or FUSED[:1]
+            return fused or self.fused[:1]
         if kind != "auto":
             return (kind,)
         if not self._compares_all(rows) and fused:
-            return ("screened",) if LearnedChannel.id in fused else fused
-        return ("exhaustive", *(name for name in fused if name == LearnedChannel.id))
+            return ("screened",) if self.learned in fused else fused
+        return ("exhaustive", *(name for name in fused if name == self.learned))
 
     def _order(
         self, name: str, prepared: Prepared, rows: NDArray[np.int64] | None, count: int
@@ -425,10 +440,25 @@ class Searcher:
         )
 
     def _stale(self) -> tuple[str, ...]:
-        known = {channel.id for channel in default_channels()}
+        known = {channel.id for channel in channels_of(self.library.profile)}
         return tuple(
             f"the library's vectors of the channel {stamp.id} are of another make and were not "
             "used; `braggle library maintain` makes them anew"
             for stamp in self.library.channels
             if stamp.id in known and stamp.id not in self.channels
+        )
+
+
+def require_profile(library: Library, profile: Profile | None) -> None:
+    """See to it that a library is of a profile.
+
+    Raises:
+        QueryError: it is of another.
+    """
+    if profile is not None and library.profile != profile:
+        what = {"powder": "powders of crystals", "2d": "sheets"}
+        raise QueryError(
+            f"{library.path}: the library is of {what[library.profile]} (profile "
+            f"{library.profile}), not of {what[profile]}; name another, or make one with "
+            f"`braggle library build SOURCE... --profile {profile}`"
         )

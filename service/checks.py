@@ -46,7 +46,7 @@ class Finding:
 def library_findings(settings: Settings) -> list[Finding]:
     """Whether the library that is meant can be read, is whole, and has its channels."""
     from indexer import Library
-    from indexer.library import default_channels
+    from indexer.profiles import channels_of
 
     path = settings.library_path()
     if not path.exists():
@@ -61,7 +61,7 @@ def library_findings(settings: Settings) -> list[Finding]:
     if not report.ok:
         broken = next(check for check in report.checks if not check.ok)
         said = f"{path}: {broken.name}: {broken.detail}; build it anew, or restore a copy"
-    missing = [one.id for one in default_channels() if not library.holds(one)]
+    missing = [one.id for one in channels_of(library.profile) if not library.holds(one)]
     stamps = ", ".join(stamp.id for stamp in library.channels)
     channels = f"{stamps or 'none'}"
     if missing:

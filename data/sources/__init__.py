@@ -10,8 +10,8 @@ from data.sources.stream import SourceStream
 __all__ = ["KINDS", "SourceStream", "open_source"]
 
 KINDS = (
-    "bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, .parquet, or a folder in an "
-    "object store (s3://bucket/folder)"
+    "bundled, core-mof, standata, a folder, .cif, .zip, .csv with a cif column, .parquet, or a "
+    "folder in an object store (s3://bucket/folder)"
 )
 
 
@@ -19,9 +19,9 @@ def open_source(text: str) -> SourceStream:
     """Open a source of crystals by its name or path.
 
     Args:
-        text: "bundled", "core-mof", or the path of a folder (searched for *.cif at every
-            depth), a .cif, a .zip of CIFs, a .csv or .parquet with a column `cif`, or a .parquet
-            in the layout of `data.sources.packed`, or CIFs in an object store
+        text: "bundled", "core-mof", "standata", or the path of a folder (searched for *.cif at
+            every depth), a .cif, a .zip of CIFs, a .csv or .parquet with a column `cif`, or a
+            .parquet in the layout of `data.sources.packed`, or CIFs in an object store
             (s3://bucket/folder). A path wins over a name that it looks like
             only when written as a path (./bundled).
 
@@ -42,6 +42,11 @@ def open_source(text: str) -> SourceStream:
 
         archives = core_mof.installed_archives()
         return SourceStream(text, core_mof.read_core_mof(archives), core_mof.FILES)
+    if text == "standata":
+        from data.sources import standata
+
+        materials = standata.installed_materials()
+        return SourceStream(text, standata.read_standata(materials), len(materials))
     from data.sources import files, stores, tables
 
     if stores.in_store(text):

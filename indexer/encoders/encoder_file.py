@@ -11,10 +11,10 @@ import numpy as np
 from safetensors.numpy import save
 from torch import nn
 
-from indexer.encoders.training import Recipe
+from indexer.encoders.averaged import AveragedRecipe
 
 
-def write_encoder(encoder: nn.Module, recipe: Recipe, path: Path) -> None:
+def write_encoder(encoder: nn.Module, recipe: AveragedRecipe, path: Path) -> None:
     """Write the weights as safetensors, float32, whole or not at all.
 
     Args:

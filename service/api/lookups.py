@@ -80,6 +80,7 @@ async def look_up(
             top=options.top,
             first_stage=options.first_stage,
             phases=options.phases,
+            profile=options.profile,
             overlays=overlays,
         )
     )

@@ -12,6 +12,7 @@ from data.pattern import Pattern
 from data.radiation import Radiation
 from data.reading.scan import Axis, Scan, to_pattern
 from indexer.catalogue import Filters
+from indexer.profiles import Profile
 from search.searcher import FirstStage
 from service.api.parsing import Simulation, of_points
 from service.api.problems import ProblemError, about
@@ -89,6 +90,9 @@ class SearchOptions(FilterOptions, PatternOptions):
     phases: int = Field(default=1, ge=1, le=6, description="Most phases of a sample")
     top: int = Field(default=10, ge=1, le=200, description="Rows to answer with")
     first_stage: FirstStage = "auto"
+    profile: Profile | None = Field(
+        default=None, description="What the library has to be of: powder, or sheets (2d)"
+    )
     curves: int = Field(
         default=0, ge=0, le=20, description="Rows that come with curves to draw; of one pattern"
     )

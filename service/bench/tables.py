@@ -332,6 +332,27 @@ def distances_table(result: dict[str, Any]) -> Table:
                 f"{row['rmse_of_likeliest_angstrom']:.3f}",
                 f"{row['overlap']:.4f}",
             )
+
+
+def sheets_table(name: str, result: dict[str, Any]) -> Table:
+    """Hits of the sheets of one part, in percent, by condition and what ranks."""
+    part = result["parts"][name]
+    title = f"held out {name}: {part['queries']} patterns"
+    table = Table(title=title, box=None, pad_edge=False)
+    for heading in ("", "among", ""):
+        table.add_column(heading)
+    depths = list(next(iter(result["paper"].values())))
+    for depth in depths:
+        table.add_column(depth, justify="right")
+    for condition, paper in result["paper"].items():
+        for place, (ranked, by) in enumerate(part[condition].items()):
+            for among, hits in by.items():
+                first = condition if place == 0 and among == next(iter(by)) else ""
+                shares = [f"{100 * hits[depth]:.1f}" for depth in depths]
+                table.add_row(first, among, ranked, *shares)
+        table.add_row("", "796", "the paper's, on its sheets", *(
+            f"{100 * paper[depth]:.0f}" for depth in depths
+        ))  # fmt: skip
     return table
 
 

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from typing import Literal, TypedDict
 
 Words = str | Iterable[str]
-FirstStage = Literal["auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms"]
+FirstStage = Literal[
+    "auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms", "2d"
+]
 Engine = Literal["substitution", "diffusion", "direct", "distance"]
 
 
@@ -47,12 +49,14 @@ class SearchOptions(FilterOptions, PatternOptions, total=False):
     Attributes:
         phases: most phases of a sample, 1 to 6.
         top: rows to answer with, 1 to 200.
+        profile: what the library has to be of.
         curves: rows that come with curves to draw, of one pattern, 0 to 20.
     """
 
     phases: int
     top: int
     first_stage: FirstStage
+    profile: Literal["powder", "2d"]
     curves: int
 
 

@@ -386,6 +386,46 @@ def distances(
 
 @app.command()
 @verb
+def sheets(
+    file: Annotated[
+        str,
+        typer.Argument(metavar="SHEETS", help="As `indexer.sheets.making` wrote and trained on."),
+    ],
+    *,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of trained towers; those that come with Braggle when not given.",
+            show_default=False,
+        ),
+    ] = None,
+    queries: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of each part; all when not given."),
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Seek among all sheets of the file, too.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Count how often patterns of held-out sheets find them, beside controls without learning."""
+    from service.bench.sheets import bench_sheets
+    from service.bench.tables import sheets_table
+
+    with progress_bar() as progress:
+        result = bench_sheets(
+            file, weights=weights, queries=queries, everything=everything, advance=progress
+        )
+    if json:
+        emit(result)
+    else:
+        for name in result["parts"]:
+            show(sheets_table(name, result))
+
+
+@app.command()
+@verb
 def solve(
     queries: Annotated[
         Path | None,

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from service.commands import upkeep
-from service.commands.options import DryRun, Json, LibraryName, verb
+from service.commands.options import (
+    DryRun,
+    Json,
+    LibraryName,
+    Profiles,
+    library_named,
+    verb,
+)
 from service.commands.search import open_library
 from service.commands.templates import templates
 from service.terminal import complain, emit, progress_bar, say, show
@@ -71,8 +78,8 @@ def build(
         list[str],
         typer.Argument(
             metavar="SOURCE",
-            help="bundled, core-mof, a folder, .cif, .zip, .csv with a cif column, .parquet, "
-            "s3://bucket/folder; - reads a CIF from stdin.",
+            help="bundled, core-mof, standata, a folder, .cif, .zip, .csv with a cif column, "
+            ".parquet, s3://bucket/folder; - reads a CIF from stdin.",
         ),
     ],
     *,
@@ -94,18 +101,29 @@ def build(
             "names (extra distributed)."
         ),
     ] = Engines.LOCAL,
+    profile: Annotated[
+        Profiles,
+        typer.Option(
+            help="2d makes a library of sheets: layered crystals are exfoliated, others left out."
+        ),
+    ] = Profiles.POWDER,
     json: Json = False,
 ) -> None:
     """Make a library of crystals."""
     from indexer import Library
     from service.settings import Settings
 
-    path = Settings.load().library_path(into)
+    path = Settings.load().library_path(library_named(into, profile))
     streams = Joined([_open(source) for source in sources], unread=engine is Engines.RAY)
     # Ray tells on stdout of workers that were lost.
     with progress_bar() as progress, redirect_stdout(sys.stderr):
         library = Library.build(
-            streams, path, replace=replace, progress=progress, engine=engine.value
+            streams,
+            path,
+            replace=replace,
+            progress=progress,
+            engine=engine.value,
+            profile=profile.value,
         )
     _tell_change(library, json=json)
 
@@ -138,9 +156,10 @@ def add(
 @verb
 def info(*, library: LibraryName = None, json: Json = False) -> None:
     """Say what a library holds."""
-    facts = open_library(library).info()
+    opened = open_library(library)
+    facts = opened.info()
     if json:
-        emit(asdict(facts))
+        emit({**asdict(facts), "profile": opened.profile})
         return
     from service.tables import key_values
 
@@ -150,6 +169,7 @@ def info(*, library: LibraryName = None, json: Json = False) -> None:
         "version": f"{facts.version}, published {facts.published_at}",
         "entries": f"{facts.entries}, read from {facts.sources} records",
         "on disk": f"{facts.bytes_on_disk / 1e6:.0f} MB",
+        "profile": opened.profile,
         "channels": ", ".join(f"{one.id} {one.version}" for one in facts.channels),
         "collections": _counted(statistics.collections),
         "elements": _counted(statistics.elements),

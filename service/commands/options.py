@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import traceback
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated, ParamSpec
 
 import typer
@@ -27,6 +28,18 @@ LibraryName = Annotated[
         show_default=False,
     ),
 ]
+
+
+class Profiles(StrEnum):
+    """What a library is of."""
+
+    POWDER = "powder"
+    SHEETS = "2d"
+
+
+def library_named(library: str | None, profile: Profiles | None) -> str | None:
+    """The library that is meant where none is named: that of sheets has a name of its own."""
+    return Profiles.SHEETS.value if library is None and profile is Profiles.SHEETS else library
 
 
 def verb(command: Callable[P, None]) -> Callable[P, None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.commands.options import Json, LibraryName, verb
+from service.commands.options import Json, LibraryName, Profiles, library_named, verb
 from service.spans import Span, span_of
 from service.terminal import progress_bar
 
@@ -28,6 +28,7 @@ class FirstStage(StrEnum):
     PHYSICAL = "physical"
     LEARNED = "learned"
     ATOMS = "atoms"
+    SHEETS = "2d"
 
 
 def open_library(name: str | None) -> Library:
@@ -109,6 +110,20 @@ def search(
     first_stage: Annotated[
         FirstStage, typer.Option(help="How the entries to fit are found; auto goes by size.")
     ] = FirstStage.AUTO,
+    profile: Annotated[
+        Profiles | None,
+        typer.Option(
+            help="What the library has to be of; 2d looks in the library 2d where none is named.",
+            show_default=False,
+        ),
+    ] = None,
+    attention: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="HTML",
+            help="Of one pattern and a library of sheets: draw what the towers looked at.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(metavar="HTML", help="Write a page to look at and to send.")
     ] = None,
@@ -147,10 +162,11 @@ def search(
 
     from data.reading import read_pattern
     from search.searcher import Searcher
+    from service.attention import write_attention
     from service.batch import is_batch, look_up_all, pattern_files
     from service.outputs import Outputs
 
-    searcher = Searcher(open_library(library))
+    searcher = Searcher(open_library(library_named(library, profile)))
 
     def look_up(name: str) -> LookupResult:
         return searcher.lookup(
@@ -159,9 +175,12 @@ def search(
             top=top,
             first_stage=first_stage.value,
             phases=phases,
+            profile=profile.value if profile else None,
         )
 
     files = pattern_files(patterns)
+    if attention is not None and (len(files) != 1 or is_batch(patterns)):
+        raise typer.BadParameter("--attention: draws one pattern; name one file")
     outputs = Outputs(
         files,
         as_list=is_batch(patterns),
@@ -174,6 +193,8 @@ def search(
     with outputs, progress_bar() as progress:
         for done, outcome in enumerate(look_up_all(look_up, files, jobs=jobs), start=1):
             outputs.take(outcome, searcher.library)
+            if attention is not None and outcome.result is not None:
+                write_attention(outcome.result, searcher.library, attention)
             if len(files) > 1:
                 progress(done, len(files), "patterns", outcome.file)
     if outputs.failed:

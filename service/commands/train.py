@@ -53,6 +53,7 @@ class Kind(StrEnum):
     CONVOLUTION = "convolution"
     PEAKS = "peaks"
     BOTH = "both"
+    SHEETS = "2d"
 
 
 Pack = Annotated[
@@ -118,7 +119,7 @@ def encoder(
         Kind | None,
         typer.Option(
             help="What reads a profile: a convolution along it (when not given), a transformer "
-            "over its peaks, or both."
+            "over its peaks, or both. 2d: the towers over sheets, of a pack of sheets."
         ),
     ] = None,
     beforehand: Annotated[
@@ -130,6 +131,11 @@ def encoder(
 ) -> None:
     """Train an encoder of patterns and crystals, and write its weights."""
     torch_needed()
+    if kind is Kind.SHEETS:
+        if beside is not None or beforehand is not None:
+            raise typer.BadParameter("--kind 2d takes neither --beside nor --beforehand")
+        _sheets(pack, out, (steps, batch, rate, seed), begin_from, device, resume=resume, json=json)
+        return
     from indexer.encoders.curves import curves_svg, read_log
     from indexer.encoders.encoder_file import write_encoder
     from indexer.encoders.run import EncoderWishes, device_of, open_pack, recipe_of, trained_in
@@ -146,6 +152,37 @@ def encoder(
     write_encoder(trained, recipe, out / ENCODER)
     log = read_log(out / LOG)
     _tell_end(out, ENCODER, curves_svg(log), log[-1], crystals.device, json=json)
+
+
+def _sheets(
+    pack: Path,
+    out: Path,
+    wished: tuple[int | None, int | None, float | None, int | None],
+    begin_from: Path | None,
+    device: Device,
+    *,
+    resume: bool,
+    json: bool,
+) -> None:
+    """Train the towers over sheets."""
+    from indexer.encoders.curves import curves_svg, read_log
+    from indexer.encoders.encoder_file import write_encoder
+    from indexer.encoders.loop import Wishes
+    from indexer.encoders.run import device_of
+    from indexer.sheets.run import open_sheets, sheet_recipe_of, towers_in
+    from indexer.sheets.training import SheetTraining
+
+    recipe = sheet_recipe_of(out, Wishes(*wished), resume=resume, begin_from=begin_from)
+    earlier = towers_in(begin_from) if begin_from else None
+    sheets = open_sheets(pack, device_of(device.value))
+    _say_of(
+        pack, len(sheets.training_rows), len(sheets.held_out_rows), sheets.device, what="sheets"
+    )
+    training = SheetTraining(sheets, recipe)
+    trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
+    write_encoder(trained, recipe, out / ENCODER)
+    log = read_log(out / LOG)
+    _tell_end(out, ENCODER, curves_svg(log), log[-1], sheets.device, json=json)
 
 
 @app.command()
@@ -247,8 +284,15 @@ def distances(
     _tell_end(out, DISTANCES, curves_svg(log), log[-1], where, json=json)
 
 
-def _say_of(pack: Path, trained_on: int, held_out: int, device: torch.device) -> None:
-    say(f"{pack}: {trained_on} crystals to train on and {held_out} to validate with, on {device}")
+def _say_of(
+    pack: Path,
+    trained_on: int,
+    held_out: int,
+    device: torch.device,
+    *,
+    what: str = "crystals",
+) -> None:
+    say(f"{pack}: {trained_on} {what} to train on and {held_out} to validate with, on {device}")
 
 
 def _train(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from indexer import Library
+    from indexer.profiles import Profile
     from indexer.watching import Taken
 
 
@@ -69,15 +70,15 @@ def maintain(
     """Put a library in order: tables, indexes and templates made anew where it is worth it, and old
     versions let go that nobody reads.
     """
-    from indexer.library import default_channels
     from indexer.maintaining import maintain as put_in_order
+    from indexer.profiles import channels_of
 
     # The library itself is not held: a version that is read is not let go.
-    path = open_library(library).path
+    path, profile = _place(open_library(library))
     with progress_bar() as progress:
         done = put_in_order(
             path,
-            default_channels(),
+            channels_of(profile),
             keep_last=keep_last,
             keep_days=keep_days,
             progress=progress,
@@ -308,3 +309,8 @@ def _library(library: Library) -> dict[str, Any]:
         "entries": len(library),
         "channels": [stamp.id for stamp in library.channels],
     }
+
+
+def _place(library: Library) -> tuple[Path, Profile]:
+    """Where a library is and what it is of, without holding it."""
+    return library.path, library.profile

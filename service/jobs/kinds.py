@@ -70,6 +70,7 @@ def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
             top=options.top,
             first_stage=options.first_stage,
             phases=options.phases,
+            profile=options.profile,
             overlays=0,
         )
 

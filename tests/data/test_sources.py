@@ -242,7 +242,7 @@ class TestParquet:
 class TestOpening:
     @pytest.mark.parametrize("text", ["nowhere.cif", "no/such/folder", "", "a\0b", "x" * 5000])
     def test_what_does_not_exist_is_refused_with_the_kinds(self, text: str) -> None:
-        with pytest.raises(LibraryError, match="bundled, core-mof, a folder"):
+        with pytest.raises(LibraryError, match="bundled, core-mof, standata, a folder"):
             open_source(text or "./nothing here")
 
     def test_other_kinds_of_file_are_refused(self, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.indexer.toy import ToyChannel
 
 @pytest.fixture(autouse=True)
 def toy_channels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.library.default_channels", lambda: [ToyChannel()])
+    monkeypatch.setattr("indexer.library.channels_of", lambda _: [ToyChannel()])
 
 
 @pytest.fixture

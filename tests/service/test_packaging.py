@@ -40,6 +40,7 @@ def test_every_import_is_declared() -> None:
             *PROJECT["dependencies"],
             *extras["vendor"],
             *extras["mofs"],
+            *extras["sheets"],
             *extras["train"],
             *extras["relax"],
             *extras["ligands"],
