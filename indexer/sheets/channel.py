@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.canonical import Standard
-from data.crystal import Crystal
 from data.errors import CrystalError
 from data.preparation import Prepared
 from data.sheets import frame_of
@@ -42,26 +41,26 @@ class SheetsChannel:
         """Length of a vector."""
         return shipped_towers().dimension
 
-    def embed_crystals(self, crystals: Sequence[Crystal]) -> NDArray[np.float32]:
-        """Unit vectors of N sheets in their standard settings. Shape (N, dimension).
+    def embed_crystals(self, crystals: Sequence[Standard]) -> NDArray[np.float32]:
+        """Unit vectors of N sheets. Shape (N, dimension).
 
         Raises:
             CrystalError: one of them is no sheet.
         """
-        return vectors_of(shipped_towers(), [geometry_of_stored(one) for one in crystals])
+        return vectors_of(shipped_towers(), [geometry_in_frame(one) for one in crystals])
 
     def embed_pattern(self, prepared: Prepared) -> NDArray[np.float32]:
         """The unit vector of a pattern. Shape (1, dimension)."""
         return shipped_towers().patterns([texture_of(prepared)]).vectors
 
 
-def geometry_of_stored(crystal: Crystal) -> Geometry:
-    """Tokens of a sheet as libraries hold it.
+def geometry_in_frame(standard: Standard) -> Geometry:
+    """Tokens of a sheet, read in a frame of its own.
 
     Raises:
         CrystalError: it is none.
     """
-    found = frame_of(Standard.from_stored(crystal).primitive)
+    found = frame_of(standard.primitive)
     if found is None:
         raise CrystalError("the crystal is no sheet; exfoliate it first")
     return geometry_of(found.sheet)

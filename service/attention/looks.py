@@ -9,12 +9,13 @@ import gemmi
 import numpy as np
 from numpy.typing import NDArray
 
+from data.canonical import Standard
 from data.errors import QueryError
 from data.preparation import Prepared, prepare
 from indexer.library import Library
 from indexer.profiles import SHEETS
 from indexer.sheets.axes import CELL_TOKENS
-from indexer.sheets.channel import geometry_of_stored, shipped_towers
+from indexer.sheets.channel import geometry_in_frame, shipped_towers
 from indexer.sheets.tokens import Geometry, Texture, texture_of
 from search.result import Hit, LookupResult
 
@@ -84,7 +85,8 @@ def attention_of(result: LookupResult, library: Library) -> Attention:
     if not len(texture.ln_q):
         raise QueryError(f"{result.query.name}: no peak is where the towers read them")
     hit = result.hits[0]
-    geometry = geometry_of_stored(library.entry(library.row(hit.id)).crystal)
+    stored = library.entry(library.row(hit.id)).crystal
+    geometry = geometry_in_frame(Standard.from_stored(stored))
     towers = shipped_towers()
     one = towers.patterns([texture], attention=True)
     other = towers.sheets([geometry], attention=True)

@@ -332,6 +332,7 @@ def distances_table(result: dict[str, Any]) -> Table:
                 f"{row['rmse_of_likeliest_angstrom']:.3f}",
                 f"{row['overlap']:.4f}",
             )
+    return table
 
 
 def sheets_table(name: str, result: dict[str, Any]) -> Table:

@@ -13,7 +13,7 @@ from data.radiation import CU_KA
 from data.sheet_diffraction import sheet_lines
 from data.sheets import sheet_of
 from indexer.sheets.axes import CELL_TOKENS, MOST_PEAKS, SITE_FEATURES
-from indexer.sheets.channel import geometry_of_stored
+from indexer.sheets.channel import geometry_in_frame
 from indexer.sheets.tokens import Geometry, geometry_of, texture_of
 from tests import layered
 
@@ -48,7 +48,7 @@ def test_tokens_do_not_depend_on_how_a_sheet_is_described(seed: int, name: str) 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stored_sheet_has_the_tokens_of_the_sheet(name: str) -> None:
     sheet = layered.sheet(crystal_named(name))  # type: ignore[arg-type]
-    agree(geometry_of_stored(standardize(sheet).crystal), geometry_of(sheet))
+    agree(geometry_in_frame(standardize(sheet)), geometry_of(sheet))
 
 
 def test_tokens_of_molybdenite() -> None:
