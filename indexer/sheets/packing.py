@@ -166,7 +166,7 @@ def write_packed(packed: list[Packed], path: Path) -> None:
     if not packed:
         raise BraggleError(f"{path}: no sheet is left to train on; exclude less")
     geometry = [one.geometry for one in packed]
-    columns: dict[str, NDArray[Any]] = {
+    columns: dict[str, Any] = {
         "cell": np.stack([one.cell for one in geometry]).astype(np.float32),
         "site_offsets": _offsets(len(one.elements) for one in geometry),
         "elements": np.concatenate([one.elements for one in geometry]).astype(np.uint8),
