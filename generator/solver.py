@@ -57,6 +57,8 @@ ENGINES: Mapping[str, Callable[[MouldPool, frozenset[str]], Proposer]] = {
     DistanceEngine.name: lambda pool, without: DistanceEngine(pool, without=without),
 }
 """What proposes, by name."""
+IN_TURN = (SubstitutionEngine.name, DiffusionEngine.name, DirectEngine.name)
+"""Those that are asked when none is named, one after the other until a candidate convinces."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +140,7 @@ class Solver:
         Args:
             pattern: as measured.
             composition: atoms of each element in a formula unit.
-            engines: that propose, of `ENGINES`; when left out, one after the other until a
-                candidate convinces.
+            engines: that propose, of `ENGINES`; when left out, those `IN_TURN`.
             samples: structures at most.
             without: reduced formulas of the library that nothing is made from.
             cell: a, b, c in Å and α, β, γ in degrees, where they are known.
@@ -309,12 +310,12 @@ class Solver:
 def proposers_of(
     pool: MouldPool, engines: Sequence[str] | None, without: frozenset[str]
 ) -> list[Proposer]:
-    """The engines of these names, or all of them.
+    """The engines of these names, or those that are asked in turn.
 
     Raises:
         QueryError: there is none of such a name.
     """
-    names = tuple(ENGINES) if engines is None else engines
+    names = IN_TURN if engines is None else engines
     unknown = [name for name in names if name not in ENGINES]
     if unknown or not names:
         named = ", ".join(unknown) or "none at all"

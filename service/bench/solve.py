@@ -26,7 +26,7 @@ from generator.exchange import assignments
 from generator.matching import LOOSE, STRICT, rms_distance
 from generator.pool import MouldPool
 from generator.ranking import CandidateRanker
-from generator.solver import ENGINES, Solver, structures
+from generator.solver import IN_TURN, Solver, structures
 from generator.substitution import SubstitutionEngine
 from indexer.encoders.packing import formulas_in
 from indexer.learned import LearnedChannel
@@ -190,7 +190,7 @@ def bench_solve(
         "max_atoms": max_atoms,
         "samples": samples,
         "given": "formula+cell" if cell_given else "formula",
-        "engines": list(engines or ENGINES),
+        "engines": list(engines or IN_TURN),
         "until_convinced": engines is None,
         "prototypes_withheld": withhold,
         "templates": templates,

@@ -463,7 +463,7 @@ def solve(
     engine: Annotated[
         list[Engine] | None,
         typer.Option(
-            help="What proposes; when not given, all in turn until a candidate convinces."
+            help="What proposes; when not given, the first three in turn until one convinces."
         ),
     ] = None,
     every: Annotated[

@@ -82,7 +82,7 @@ def generate(
     engine: Annotated[
         list[Engine] | None,
         typer.Option(
-            help="What proposes; when not given, all in turn until a candidate convinces."
+            help="What proposes; when not given, the first three in turn until one convinces."
         ),
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=200, help="Structures at most.")] = 20,
