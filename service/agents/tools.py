@@ -219,9 +219,7 @@ class Tools:
         wavelength: Wavelength = None,
         engines: Annotated[
             str | None,
-            Field(
-                description="Of substitution, diffusion, direct, distance; else the first three in turn"
-            ),
+            Field(description="Of substitution, diffusion, direct, distance; else three in turn"),
         ] = None,
         without: Annotated[
             str, Field(description="Formulas that nothing is made from, with commas")
