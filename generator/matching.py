@@ -41,7 +41,7 @@ def rms_distance(
     return None if found is None else float(found[0])
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=65536)
 def same_structure(
     one: Crystal, other: Crystal, tolerances: tuple[float, float, float] = STRICT
 ) -> bool:
@@ -59,7 +59,7 @@ def same_structure(
         return bool(_matcher(tolerances).fit(mine, theirs, skip_structure_reduction=True))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _primitive(crystal: Crystal) -> Structure:
     return to_pymatgen(Standard.from_stored(crystal).primitive)
 

@@ -21,10 +21,10 @@ from generator.torch_use import one_torch_thread
 
 STEPS = 64
 """Parts that a spread of distances is tabulated in."""
-LONGEST = 12.0
+LONGEST = 8.0
 """Of b/a and c/a, and of their inverses."""
-SKEWEST = 0.75
-"""Of the cosines of angles."""
+SKEWEST = 0.6
+"""Of the cosines of angles, which are not above the ratio of the two lengths either."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -158,12 +158,15 @@ def shipped_network() -> DistanceNetwork:
 
 
 def _cell(shape: _FLOAT, space_group: int) -> Cell:
-    ratios = np.exp(np.clip(shape[:2], -np.log(LONGEST), np.log(LONGEST)))
-    angles = np.degrees(np.arccos(np.clip(shape[2:], -SKEWEST, SKEWEST)))
+    """With a of 1 Å, no needle, and no more skewed than cells are given by convention."""
+    lengths = np.exp(np.clip([0.0, *shape[:2]], -np.log(LONGEST), np.log(LONGEST)))
+    ratios = [lengths[i] / lengths[j] for i, j in ((1, 2), (0, 2), (0, 1))]
+    most = np.minimum(np.minimum(ratios, 1 / np.array(ratios)), SKEWEST)
+    angles = np.degrees(np.arccos(np.clip(shape[2:], -most, most)))
     if crystal_system(space_group) in {"trigonal", "hexagonal"}:
         angles[2] = 120.0
-    a, b, c = 1.0, float(ratios[0]), float(ratios[1])
-    return (a, b, c, float(angles[0]), float(angles[1]), float(angles[2]))
+    a, b, c, alpha, beta, gamma = (float(one) for one in (*lengths, *angles))
+    return (a, b, c, alpha, beta, gamma)
 
 
 def _odds(logits: torch.Tensor) -> _FLOAT:
