@@ -108,6 +108,8 @@ def grouped(
     Returns:
         Shape (n,), from 0 without gaps.
     """
+    if not np.linalg.det(lattice):
+        raise ValueError("the cell has no volume")
     return site_kernels.grouped(np.array(fractional), np.array(lattice), tolerance_angstrom)
 
 

@@ -64,6 +64,7 @@ class LibraryInfo:
     Attributes:
         path, version, published_at, entries: which library this is.
         sources: how many records its entries were read from.
+        profile: what its entries are, `powder` or `2d`.
         bytes_on_disk: of the whole folder, earlier versions and caches included.
         channels: what made its vectors.
         statistics: what it holds.
@@ -74,6 +75,7 @@ class LibraryInfo:
     published_at: str
     entries: int
     sources: int
+    profile: Profile
     bytes_on_disk: int
     channels: tuple[ChannelStamp, ...]
     statistics: Statistics
@@ -510,6 +512,7 @@ class Library:
             published_at=published.published_at,
             entries=len(self),
             sources=len(sources),
+            profile=self.profile,
             bytes_on_disk=size_of(self.path),
             channels=published.channels,
             statistics=self._catalogue.statistics(sources),

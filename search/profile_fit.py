@@ -382,8 +382,9 @@ def _compare(  # noqa: PLR0912, PLR0915 - one pass over an entry, compiled
         for i in range(size):
             dot += np.sqrt(drawn[i] * net[i])
             norm += drawn[i]
-        if norm <= 0:
+        if dot <= 0:  # no line where anything was measured
             out[k, 1] = 1.0
+            out[k, 5] = len(peak_at)
             continue
         # In the square-root metric one textured line does not run away with the scale.
         scale = (dot / norm) ** 2

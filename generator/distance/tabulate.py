@@ -1,6 +1,6 @@
 """Makes the table of the eleven element features again.
 
-    pip install mendeleev && python -m generator.distance.tabulate
+    pip install ".[tabulate]" && python -m generator.distance.tabulate
 
 writes `generator/distance/elements.json`; nothing else needs mendeleev.
 """

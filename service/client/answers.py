@@ -338,6 +338,7 @@ class Library(TypedDict):
     published_at: str
     entries: int
     sources: int
+    profile: str
     bytes_on_disk: int
     channels: list[Channel]
     statistics: Statistics

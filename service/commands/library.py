@@ -156,10 +156,9 @@ def add(
 @verb
 def info(*, library: LibraryName = None, json: Json = False) -> None:
     """Say what a library holds."""
-    opened = open_library(library)
-    facts = opened.info()
+    facts = open_library(library).info()
     if json:
-        emit({**asdict(facts), "profile": opened.profile})
+        emit(asdict(facts))
         return
     from service.tables import key_values
 
@@ -169,7 +168,7 @@ def info(*, library: LibraryName = None, json: Json = False) -> None:
         "version": f"{facts.version}, published {facts.published_at}",
         "entries": f"{facts.entries}, read from {facts.sources} records",
         "on disk": f"{facts.bytes_on_disk / 1e6:.0f} MB",
-        "profile": opened.profile,
+        "profile": facts.profile,
         "channels": ", ".join(f"{one.id} {one.version}" for one in facts.channels),
         "collections": _counted(statistics.collections),
         "elements": _counted(statistics.elements),

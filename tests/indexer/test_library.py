@@ -275,7 +275,7 @@ def test_verify_names_what_it_asked(library: Library) -> None:
 def test_a_version_that_is_not_whole_is_not_published(
     copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("indexer.entry_tables.EntryTables._embed", lambda *_: None)
+    monkeypatch.setattr("indexer.entry_tables.EntryTables._append_vectors", lambda *_: None)
     with pytest.raises(LibraryError, match=r"version 2 was not published, vectors of toy: 33 rows"):
         Library.open(copy).add(records(40), channels=CHANNELS)
     monkeypatch.undo()

@@ -31,6 +31,17 @@ def fit(crystal: Crystal, pattern: Pattern) -> ProfileFits:
     return fit_profiles(prepare(pattern), table(crystal))
 
 
+def test_an_entry_without_a_line_where_anything_was_measured_fits_in_no_way() -> None:
+    prepared = prepare(measured(ROCK_SALT, COPPER))
+    net = np.where(np.arange(len(prepared.net)) < 5, 1.0, 0.0)  # nothing where lines are
+    fits = fit_profiles(replace(prepared, net=net), table(ROCK_SALT))
+    for field in fields(ProfileFits):
+        assert np.isfinite(getattr(fits, field.name)).all(), field.name
+    assert fits.correlation[0] == 0.0
+    assert fits.explained[0] == 0.0
+    assert fits.lacking[0] == 1.0
+
+
 def joined(one: Lines, other: Lines, share: float) -> Lines:
     """The lines of both, those of the other so much weaker."""
     inv_d2 = np.concatenate([one.inv_d2, other.inv_d2])

@@ -49,6 +49,7 @@ def test_every_import_is_declared() -> None:
             *extras["client"],
             *extras["mcp"],
             *extras["distributed"],
+            *extras["tabulate"],
             *extras["dev"],
         ]
     )

@@ -31,7 +31,11 @@ def test_templates_are_of_other_formulas_and_trained_crystals(examples: Examples
         same = ((made[:, :, :256] - own[:, None]).abs().amax(dim=2) < 1e-6).any(dim=1)
         formula = examples._formula
         alone = torch.tensor([int((formula == one).sum()) == 1 for one in formula])
-        assert not (same & alone).any()
+        # On some processors an untrained encoder's vectors of different crystals are equal.
+        alike = (own[:, None] - own[None]).abs().amax(dim=2) < 1e-6
+        told_apart = alone & (alike.sum(dim=1) == 1)
+        assert told_apart.any()
+        assert not (same & told_apart).any()
     assert shown.float().mean() > 0.8
 
 
