@@ -23,8 +23,9 @@ STEPS = 64
 """Parts that a spread of distances is tabulated in."""
 LONGEST = 8.0
 """Of b/a and c/a, and of their inverses."""
-SKEWEST = 0.6
-"""Of the cosines of angles, which are not above the ratio of the two lengths either."""
+SKEWEST, SKEWEST_TRICLINIC = 0.6, 0.4
+"""Of the cosines of angles, which are not above the ratio of the two lengths either; three larger
+ones may be no cell at all."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -99,11 +100,12 @@ class Formula:
         free = np.array(free_of(space_group), np.bool_)
         weight = found.weight[0].exp().double().numpy()
         if not free.any():
-            return [(_cell(np.zeros(len(free)), space_group), 1.0)]
+            return [(cell_of_shape(np.zeros(len(free)), space_group), 1.0)]
         order = np.argsort(-weight, kind="stable")[:most]
         means = found.mean[0].double().numpy()
         return [
-            (_cell(np.where(free, means[i], 0.0), space_group), float(weight[i])) for i in order
+            (cell_of_shape(np.where(free, means[i], 0.0), space_group), float(weight[i]))
+            for i in order
         ]
 
     @one_torch_thread()
@@ -157,11 +159,12 @@ def shipped_network() -> DistanceNetwork:
         return read_network(path)
 
 
-def _cell(shape: _FLOAT, space_group: int) -> Cell:
+def cell_of_shape(shape: _FLOAT, space_group: int) -> Cell:
     """With a of 1 Å, no needle, and no more skewed than cells are given by convention."""
     lengths = np.exp(np.clip([0.0, *shape[:2]], -np.log(LONGEST), np.log(LONGEST)))
     ratios = [lengths[i] / lengths[j] for i, j in ((1, 2), (0, 2), (0, 1))]
-    most = np.minimum(np.minimum(ratios, 1 / np.array(ratios)), SKEWEST)
+    skewest = SKEWEST_TRICLINIC if crystal_system(space_group) == "triclinic" else SKEWEST
+    most = np.minimum(np.minimum(ratios, 1 / np.array(ratios)), skewest)
     angles = np.degrees(np.arccos(np.clip(shape[2:], -most, most)))
     if crystal_system(space_group) in {"trigonal", "hexagonal"}:
         angles[2] = 120.0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from data.canonical import standardize
 from data.crystal import Crystal
@@ -11,14 +13,16 @@ from generator.candidate import Sought
 from generator.direct.assignment import assignments
 from generator.direct.chemistry import Chemistry
 from generator.direct.descent import best_of
-from generator.direct.frame import Frame
+from generator.direct.frame import Frame, centrings_of
 from generator.direct.misfit import Model
 from generator.direct.setup import model_of
-from generator.distance.inference import STEPS, Formula, Spread
+from generator.distance.examples import free_of
+from generator.distance.inference import STEPS, Formula, Spread, cell_of_shape
 from generator.distance.matrices import distance_matrix
 from generator.distance.mismatch import Target, mismatch
-from generator.distance.model import DistanceNetwork
+from generator.distance.model import SHAPE, DistanceNetwork
 from generator.distance.reconstruction import crystal_of, hypotheses, target_of
+from generator.known import lattice_of_cell
 from generator.matching import same_structure
 from tests import crystals
 
@@ -81,6 +85,18 @@ def test_true_distances_make_the_crystal_again(crystal: Crystal) -> None:
     misfit, best = min(found, key=lambda one: one[0])
     assert misfit < 1e-3
     assert same_structure(standardize(crystal).crystal, best)
+
+
+@given(
+    number=st.integers(1, 230), shape=st.lists(st.floats(-4.0, 4.0), min_size=SHAPE, max_size=SHAPE)
+)
+def test_every_guess_is_a_cell_of_its_system(number: int, shape: list[float]) -> None:
+    free = np.array(free_of(number))
+    cell = cell_of_shape(np.array(shape) * free, number)
+    lattice = lattice_of_cell(cell)
+    assert np.linalg.det(lattice) > 0.01 * float(np.prod(cell[:3]))
+    frame = Frame.of(number, lattice)
+    assert abs(np.linalg.det(frame.primitive)) == pytest.approx(1 / centrings_of(number))
 
 
 def test_hypotheses_agree_with_what_is_known(network: DistanceNetwork) -> None:
