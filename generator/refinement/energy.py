@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +14,7 @@ from data.errors import CrystalError
 from data.pymatgen_bridge import from_pymatgen, to_pymatgen
 from generator.candidate import Candidate, Sought
 from generator.contacts import closest_contact, safe_tolerances
-from generator.refinement.relaxation import CROWDED, MOST_ATOMS, load_chgnet
+from generator.refinement.relaxation import CROWDED, MOST_ATOMS, load_chgnet, quietly
 
 FORCE_EV_PER_ANGSTROM, STEPS = 0.1, 60
 """Relaxation ends below this force, or after so many steps."""
@@ -76,7 +74,7 @@ def chgnet_settling() -> Settle:
     optimizer = load_chgnet()
 
     def settle(crystal: Crystal) -> Settled | None:
-        with redirect_stdout(sys.stderr):
+        with quietly():
             done: Any = optimizer.relax(
                 to_pymatgen(crystal),
                 fmax=FORCE_EV_PER_ANGSTROM,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from importlib.util import find_spec
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,16 @@ def load_chgnet() -> Optimizer:
     import chgnet.model
 
     model: Any = chgnet.model  # it does not say what it exports
-    with redirect_stdout(sys.stderr):  # it says hello
+    with quietly():
         return model.StructOptimizer(use_device="cpu", on_isolated_atoms="ignore")
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """CHGNet's hello to the standard output and torch's warnings about it are for nobody."""
+    with redirect_stdout(StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def has_chgnet() -> bool:
@@ -116,14 +125,15 @@ def chgnet() -> Relax:
     optimizer = load_chgnet()
 
     def relax(crystal: Crystal) -> NDArray[np.float64]:
-        done = optimizer.relax(
-            to_pymatgen(crystal),
-            fmax=FORCE_EV_PER_ANGSTROM,
-            steps=STEPS,
-            relax_cell=False,
-            verbose=False,
-            assign_magmoms=False,
-        )
+        with quietly():
+            done = optimizer.relax(
+                to_pymatgen(crystal),
+                fmax=FORCE_EV_PER_ANGSTROM,
+                steps=STEPS,
+                relax_cell=False,
+                verbose=False,
+                assign_magmoms=False,
+            )
         return np.asarray(done["final_structure"].cart_coords, dtype=np.float64)
 
     return relax
