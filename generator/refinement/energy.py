@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -76,7 +77,8 @@ def chgnet_settling() -> Settle:
     optimizer = load_chgnet()
 
     def settle(crystal: Crystal) -> Settled | None:
-        with redirect_stdout(sys.stderr):
+        with redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of how CHGNet uses it
             done: Any = optimizer.relax(
                 to_pymatgen(crystal),
                 fmax=FORCE_EV_PER_ANGSTROM,
