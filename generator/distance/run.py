@@ -8,7 +8,6 @@ trains, too, and makes a weights file of what was trained, here or there.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -18,10 +17,11 @@ from typing import Any
 from data.errors import BraggleError
 from generator.distance.examples import SPACINGS, DistanceExamples
 from generator.distance.model import DistanceNetwork, DistanceShape
-from generator.distance.training import DistanceProgress, DistanceRecipe, DistanceTraining
-from generator.network.folder import Trainings
+from generator.distance.training import DistanceRecipe, DistanceTraining
+from indexer.encoders.console import device_of, tell, training_parser
+from indexer.encoders.folder import Trainings
 from indexer.encoders.loop import Wishes
-from indexer.encoders.run import DEVICES, device_of, open_pack
+from indexer.encoders.run import open_pack
 
 LEAST_HELD_OUT = 2
 
@@ -57,16 +57,13 @@ def checked(
     Raises:
         BraggleError: they cannot be had, or do not go together.
     """
-    recipe, earlier = TRAININGS.checked(folder, wishes, resume=resume, begin=begin)
-    if earlier is None:
-        return recipe, None
-    network, theirs = earlier
-    if wishes.groups not in (None, theirs.shape.groups):
+    recipe, network = TRAININGS.checked(folder, wishes, resume=resume, begin=begin)
+    if network is not None and wishes.groups not in (None, recipe.groups):
         raise BraggleError(
-            f"{begin}: is trained with --groups {theirs.shape.groups}, not {wishes.groups}; "
+            f"{begin}: is trained with --groups {recipe.groups}, not {wishes.groups}; "
             "leave the option out"
         )
-    return replace(recipe, shape=theirs.shape), network
+    return recipe, network
 
 
 def open_examples(pack: Path, recipe: DistanceRecipe, device: str) -> DistanceExamples:
@@ -91,30 +88,20 @@ def open_examples(pack: Path, recipe: DistanceRecipe, device: str) -> DistanceEx
 
 def main() -> None:
     """Train where only torch, numpy and safetensors are installed."""
-    parser = argparse.ArgumentParser(description="Train the network of distances.")
-    parser.add_argument("pack", type=Path)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--resume", action="store_true")
-    for name in ("steps", "batch", "seed", "groups", "most-atoms"):
+    parser = training_parser("Train the network of distances.")
+    for name in ("groups", "most-atoms"):
         parser.add_argument(f"--{name}", type=int)
-    parser.add_argument("--rate", type=float)
     parser.add_argument("--spacing", choices=SPACINGS)
-    parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
     try:
         wishes = DistanceWishes(**{name: getattr(asked, name) for name in asdict(DistanceWishes())})
         recipe, earlier = checked(asked.out, wishes, resume=asked.resume, begin=asked.begin_from)
         examples = open_examples(asked.pack, recipe, asked.device)
         DistanceTraining(examples, recipe).to_end(
-            asked.out, begin_from=earlier, resume=asked.resume, report=_tell
+            asked.out, begin_from=earlier, resume=asked.resume, report=tell
         )
     except BraggleError as error:
         sys.exit(f"braggle: {error}")
-
-
-def _tell(progress: DistanceProgress) -> None:
-    sys.stderr.write(f"step {progress.step}: {progress}\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,13 +10,11 @@ from torch.nn.functional import cross_entropy
 
 from generator.distance.examples import WIDTH, Batch, DistanceExamples
 from generator.distance.model import DistanceNetwork, DistanceShape, Foreseen
-from indexer.encoders.averaged import AveragedTraining
+from generator.network.held_out import HeldOutProgress, HeldOutTraining
 from indexer.encoders.loop import parts
 
 OVERLAP_ANGSTROM = 8.0
 """Distances below this are contacts of the overlap that AlphaCrystal-II counts."""
-LIKE_SIZES = 16
-"""Batches that are drawn at once and parted by size, so that padding wastes little."""
 UNTOLD = 0.5
 """Share of the draws in which the space group is not told."""
 SPACE_GROUP, MULTIPLE, CELL = 0.2, 0.2, 0.1
@@ -60,83 +57,42 @@ class DistanceRecipe:
 
 
 @dataclass(frozen=True)
-class DistanceProgress:
-    """What training tells of itself.
+class DistanceProgress(HeldOutProgress):
+    """What training tells of itself; the means are named as by `measured`."""
 
-    Attributes:
-        step: done.
-        loss: of the step.
-        crystals_per_second: since the last report.
-        held_out: means over held-out crystals, by the names of `measured`, where just measured.
-    """
-
-    step: int
-    loss: float
-    crystals_per_second: float
-    held_out: dict[str, float] | None = None
-
-    def __str__(self) -> str:
-        """The figures in words."""
-        said = f"loss {self.loss:.3f}, {self.crystals_per_second:.0f} crystals/s"
-        if self.held_out is None:
-            return said
-        seen = self.held_out
+    def words(self, held_out: dict[str, float]) -> str:
+        """The means in words."""
         return (
-            f"{said}; held out: distances {seen['rmse_angstrom']:.2f} Å, "
-            f"space group {seen['space_group_right']:.0%}, units {seen['multiple_right']:.0%}"
+            f"distances {held_out['rmse_angstrom']:.2f} Å, space group "
+            f"{held_out['space_group_right']:.0%}, units {held_out['multiple_right']:.0%}"
         )
 
 
-class DistanceTraining(AveragedTraining[DistanceNetwork, DistanceProgress]):
+class DistanceTraining(HeldOutTraining[DistanceNetwork, DistanceProgress]):
     """The network that predicts distances from a formula."""
+
+    together = 16
 
     def __init__(self, examples: DistanceExamples, recipe: DistanceRecipe) -> None:
         """At step 0."""
         torch.manual_seed(recipe.seed)
         self.examples, self.recipe = examples, recipe
-        self.waiting: list[Tensor] = []
-        network = DistanceNetwork(recipe.shape).to(examples.pack.device)
+        device = examples.pack.device
+        network = DistanceNetwork(recipe.shape).to(device)
         network.set_groups(*examples.groups(recipe.shape.groups, recipe.spacing))
-        super().__init__(network, recipe, examples.pack.device)
-
-    def further_state(self) -> dict[str, Any]:
-        """Batches that are drawn."""
-        return {"waiting": self.waiting}
-
-    def resume_further(self, state: dict[str, Any]) -> None:
-        """Take them up again."""
-        self.waiting = state["waiting"]
+        super().__init__(
+            network, recipe, device, DistanceProgress, examples.training, examples.size
+        )
 
     def loss(self) -> Tensor:
         """All parts, of a newly drawn batch. Shape ()."""
-        batch = self.examples.batch(self._rows())
+        batch = self.examples.batch(self.drawn_rows())
         device = batch.number.device
         untold = torch.rand(len(batch.number), generator=self.generator, device=device) < UNTOLD
         told = torch.where(untold, 0, batch.space_group)
         with torch.autocast(device.type, torch.bfloat16):
             found = self.network(batch.number, told)
         return losses_of(self.network, batch, found).mean()
-
-    def progress(
-        self, loss: float, crystals_per_second: float, *, validates: bool
-    ) -> DistanceProgress:
-        """What there is to tell; see `indexer.encoders.loop.Trainable`."""
-        held_out = self.validate() if validates else None
-        return DistanceProgress(self.step, loss, crystals_per_second, held_out)
-
-    def _rows(self) -> Tensor:
-        """Rows of a batch, of like size. Shape (batch,)."""
-        if not self.waiting:
-            rows, device = self.examples.training, self.examples.pack.device
-            count = LIKE_SIZES * self.recipe.batch
-            drawn = rows[
-                torch.randint(len(rows), (count,), generator=self.generator, device=device)
-            ]
-            by_size = drawn[self.examples.size[drawn].argsort()]
-            batches = list(parts(by_size, self.recipe.batch))
-            order = torch.randperm(len(batches), generator=self.generator, device=device)
-            self.waiting = [batches[i] for i in order.tolist()]
-        return self.waiting.pop()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -8,11 +8,9 @@ trains, too, and makes a weights file of what was trained, here or there.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,18 @@ from safetensors import SafetensorError, safe_open
 
 from data.errors import BraggleError
 from generator.network.examples import Examples
-from generator.network.folder import Trainings
 from generator.network.model import GeneratorNetwork, NetworkShape
 from generator.network.training import (
-    GeneratorProgress,
     GeneratorRecipe,
     GeneratorTraining,
     Weighing,
 )
+from indexer.encoders.console import device_of, tell, training_parser
 from indexer.encoders.drawing import Laboratory
+from indexer.encoders.folder import Trainings
 from indexer.encoders.loop import Wishes
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
-from indexer.encoders.run import DEVICES, device_of, open_pack
+from indexer.encoders.run import open_pack
 
 LEAST_HELD_OUT = 2
 
@@ -95,44 +93,20 @@ TRAININGS = Trainings(
 
 def main() -> None:
     """Train where only torch, numpy and safetensors are installed."""
-    parser = argparse.ArgumentParser(description="Train the generator's network.")
-    parser.add_argument("pack", type=Path)
+    parser = training_parser("Train the generator's network.")
     parser.add_argument("--encoder", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--resume", action="store_true")
-    for name in ("steps", "batch", "seed"):
-        parser.add_argument(f"--{name}", type=int)
-    parser.add_argument("--rate", type=float)
-    parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
     try:
         wishes = Wishes(asked.steps, asked.batch, asked.rate, asked.seed)
-        recipe, earlier = checked(asked.out, wishes, resume=asked.resume, begin=asked.begin_from)
+        recipe, earlier = TRAININGS.checked(
+            asked.out, wishes, resume=asked.resume, begin=asked.begin_from
+        )
         examples = open_examples(asked.pack, asked.encoder, recipe, asked.device)
         GeneratorTraining(examples, recipe).to_end(
-            asked.out, begin_from=earlier, resume=asked.resume, report=_tell
+            asked.out, begin_from=earlier, resume=asked.resume, report=tell
         )
     except BraggleError as error:
         sys.exit(f"braggle: {error}")
-
-
-def checked(
-    folder: Path, wishes: Wishes, *, resume: bool, begin: Path | None
-) -> tuple[GeneratorRecipe, GeneratorNetwork | None]:
-    """The recipe, and the network to begin with where one is named.
-
-    Raises:
-        BraggleError: they cannot be had, or do not go together.
-    """
-    recipe, earlier = TRAININGS.checked(folder, wishes, resume=resume, begin=begin)
-    if earlier is None:
-        return recipe, None
-    return replace(recipe, shape=earlier[1].shape), earlier[0]
-
-
-def _tell(progress: GeneratorProgress) -> None:
-    sys.stderr.write(f"step {progress.step}: {progress}\n")
 
 
 if __name__ == "__main__":

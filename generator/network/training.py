@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, mse_loss
 
 from generator.network.examples import Batch, Examples, broken, counts_of, repeated
+from generator.network.held_out import HeldOutProgress, HeldOutTraining
 from generator.network.model import (
     ELEMENTS,
     Denoised,
@@ -25,7 +25,6 @@ from generator.network.schedule import (
     signal_at,
     wrapped_score,
 )
-from indexer.encoders.averaged import AveragedTraining
 from indexer.encoders.drawing import Laboratory
 from indexer.encoders.loop import parts
 
@@ -35,8 +34,6 @@ VOLUME_STEPS = 400
 """Of the fit of the elements' volumes."""
 CAREFUL = Laboratory(texture=0.4, line_error=0.3, impurity=0.2, impure=0.3)
 """Who wants a structure measures a sample that is nearly pure, and carefully."""
-LIKE_SIZES = 8
-"""Batches that are drawn at once and parted by size, so that padding wastes little."""
 
 
 @dataclass(frozen=True)
@@ -114,80 +111,35 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class GeneratorProgress:
-    """What training tells of itself.
+class GeneratorProgress(HeldOutProgress):
+    """What training tells of itself; the means are named as in `Losses`."""
 
-    Attributes:
-        step: done.
-        loss: of the step.
-        crystals_per_second: since the last report.
-        held_out: means over held-out crystals, by the names of `Losses`, where just measured.
-    """
-
-    step: int
-    loss: float
-    crystals_per_second: float
-    held_out: dict[str, float] | None = None
-
-    def __str__(self) -> str:
-        """The figures in words."""
-        said = f"loss {self.loss:.3f}, {self.crystals_per_second:.0f} crystals/s"
-        if self.held_out is None:
-            return said
-        seen = self.held_out
+    def words(self, held_out: dict[str, float]) -> str:
+        """The means in words."""
         return (
-            f"{said}; held out: score {seen['score']:.3f}, cell {seen['cell']:.3f}, "
-            f"space group {seen['space_group_right']:.0%}, verdict {seen['verdict_right']:.0%}"
+            f"score {held_out['score']:.3f}, cell {held_out['cell']:.3f}, space group "
+            f"{held_out['space_group_right']:.0%}, verdict {held_out['verdict_right']:.0%}"
         )
 
 
-class GeneratorTraining(AveragedTraining[GeneratorNetwork, GeneratorProgress]):
+class GeneratorTraining(HeldOutTraining[GeneratorNetwork, GeneratorProgress]):
     """The network that proposes and judges structures."""
 
     def __init__(self, examples: Examples, recipe: GeneratorRecipe) -> None:
         """At step 0."""
         torch.manual_seed(recipe.seed)
         self.examples, self.recipe = examples, recipe
-        self.waiting: list[Tensor] = []
-        network = GeneratorNetwork(recipe.shape).to(examples.pack.device)
+        pack = examples.pack
+        network = GeneratorNetwork(recipe.shape).to(pack.device)
         network.element_volume.copy_(element_volumes(examples))
-        super().__init__(network, recipe, examples.pack.device)
-
-    def further_state(self) -> dict[str, Any]:
-        """Batches that are drawn."""
-        return {"waiting": self.waiting}
-
-    def resume_further(self, state: dict[str, Any]) -> None:
-        """Take them up again."""
-        self.waiting = state["waiting"]
+        sizes = pack.atom_offsets.diff()
+        super().__init__(network, recipe, pack.device, GeneratorProgress, examples.training, sizes)
 
     def loss(self) -> Tensor:
         """All parts weighed, of a newly drawn batch. Shape ()."""
-        batch = self.examples.draw(self._rows(), self.network, self.generator)
+        batch = self.examples.draw(self.drawn_rows(), self.network, self.generator)
         losses = losses_of(self.network, batch, self.recipe.draws, self.generator)
         return losses.total(self.recipe.weighing)
-
-    def progress(
-        self, loss: float, crystals_per_second: float, *, validates: bool
-    ) -> GeneratorProgress:
-        """What there is to tell; see `indexer.encoders.loop.Trainable`."""
-        held_out = self.validate() if validates else None
-        return GeneratorProgress(self.step, loss, crystals_per_second, held_out)
-
-    def _rows(self) -> Tensor:
-        """Rows of a batch, of like size. Shape (batch,)."""
-        if not self.waiting:
-            rows, device = self.examples.training, self.examples.pack.device
-            count = LIKE_SIZES * self.recipe.batch
-            drawn = rows[
-                torch.randint(len(rows), (count,), generator=self.generator, device=device)
-            ]
-            offsets = self.examples.pack.atom_offsets
-            by_size = drawn[(offsets[drawn + 1] - offsets[drawn]).argsort()]
-            batches = list(parts(by_size, self.recipe.batch))
-            order = torch.randperm(len(batches), generator=self.generator, device=device)
-            self.waiting = [batches[i] for i in order.tolist()]
-        return self.waiting.pop()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

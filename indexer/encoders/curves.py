@@ -1,15 +1,11 @@
-"""How a training went: its log, and a drawing of loss and recall against step."""
+"""How a training went: a drawing of loss and recall against step."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from data.errors import BraggleError
 from indexer.encoders.training import Progress
 
 WIDTH, LEFT, RIGHT = 760, 64, 96
@@ -42,24 +38,6 @@ class Curve:
     colour: str
     points: Points
     last: str
-
-
-def read_log(path: Path) -> list[Progress]:
-    """What a training told of itself, by rising step.
-
-    What was done twice counts once, and a line that a crash cut short not at all.
-
-    Raises:
-        BraggleError: there is no log, or nothing is in it.
-    """
-    by_step: dict[int, Progress] = {}
-    for line in path.read_text("utf-8").splitlines() if path.is_file() else []:
-        with suppress(ValueError, TypeError):
-            told = Progress(**json.loads(line))
-            by_step[told.step] = told
-    if not by_step:
-        raise BraggleError(f"{path}: there is no log of the training, and nothing to draw")
-    return [by_step[step] for step in sorted(by_step)]
 
 
 def curves_svg(log: Sequence[Progress]) -> str:

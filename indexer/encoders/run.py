@@ -8,7 +8,6 @@ makes an encoder file of what was trained, here or there.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import zipfile
 from dataclasses import dataclass, replace
@@ -19,20 +18,19 @@ from torch import nn
 
 from data.errors import BraggleError
 from indexer.encoders.atoms import AtomsEncoder
+from indexer.encoders.console import device_of, tell, training_parser
 from indexer.encoders.drawing import Laboratory
+from indexer.encoders.folder import check_wishes, checkpoint_in
 from indexer.encoders.loop import CHECKPOINT, Wishes, read_state
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
 from indexer.encoders.training import (
     CONVOLUTION,
     KINDS,
-    Progress,
     Recipe,
     encoder_of,
     training_of,
 )
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -41,20 +39,6 @@ class EncoderWishes(Wishes):
 
     kind: str | None = None
     beforehand: int | None = None
-
-
-def device_of(name: str) -> torch.device:
-    """The device of that name; `auto` is a GPU where there is one.
-
-    Raises:
-        BraggleError: a GPU is asked for, and torch finds none.
-    """
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise BraggleError(
-            f"device cuda: torch {torch.__version__} finds no GPU here; choose cpu or auto"
-        )
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
 def open_pack(path: Path, device: torch.device) -> Pack:
@@ -148,14 +132,8 @@ def recipe_of(
             if resume
             else f"{folder}: a tower over atoms begins with the weights of --beside; {remedy}"
         )
-    if folder.exists() and not folder.is_dir():
-        raise BraggleError(f"{folder}: is not a folder; name one to train in")
+    checkpoint_in(folder, resume=resume)
     if not resume:
-        if checkpoint.exists():
-            raise BraggleError(
-                f"{checkpoint}: a training is there already; go on with it by --resume, or name "
-                "another folder"
-            )
         recipe = Recipe(**wishes.said())
         known = beside or begin_from
         if known is None:
@@ -163,8 +141,6 @@ def recipe_of(
         if recipe.kind != CONVOLUTION:
             raise BraggleError(f"{folder}: --kind {recipe.kind} is trained from the start, alone")
         return replace(recipe, shape=_recipe_in(known / CHECKPOINT)[0].shape)
-    if not checkpoint.is_file():
-        raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
     recipe, reads_atoms = _recipe_in(checkpoint)
     if reads_atoms != (beside is not None):
         raise BraggleError(
@@ -172,13 +148,7 @@ def recipe_of(
             if reads_atoms
             else f"{checkpoint}: is of a profile encoder; leave --beside out"
         )
-    for name, wished in wishes.said().items():
-        own = getattr(recipe, name)
-        if wished != own:
-            raise BraggleError(
-                f"{checkpoint}: is trained with --{name} {_shown(own)}, not {_shown(wished)}; "
-                "leave the option out, or train anew in another folder"
-            )
+    check_wishes(wishes, recipe, checkpoint)
     return recipe
 
 
@@ -204,27 +174,16 @@ def _recipe_in(checkpoint: Path) -> tuple[Recipe, bool]:
     return recipe, reads_atoms
 
 
-def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _sizes(weights: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in weights.items()}
 
 
 def main() -> None:
     """Train where only torch and numpy are installed."""
-    parser = argparse.ArgumentParser(description="Train the encoder of patterns and crystals.")
-    parser.add_argument("pack", type=Path)
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--resume", action="store_true")
-    for name in ("steps", "batch", "seed", "beforehand"):
-        parser.add_argument(f"--{name}", type=int)
-    parser.add_argument("--rate", type=float)
+    parser = training_parser("Train the encoder of patterns and crystals.")
+    parser.add_argument("--beforehand", type=int)
     parser.add_argument("--kind", choices=KINDS)
-    parser.add_argument("--from", type=Path, metavar="FOLDER", dest="begin_from")
     parser.add_argument("--beside", type=Path, metavar="FOLDER")
-    parser.add_argument("--device", choices=DEVICES, default="auto")
     asked = parser.parse_args()
     wishes = EncoderWishes(
         asked.steps, asked.batch, asked.rate, asked.seed, asked.kind, asked.beforehand
@@ -241,14 +200,10 @@ def main() -> None:
         )
         pack = open_pack(asked.pack, device_of(asked.device))
         training_of(pack, recipe, beside).to_end(
-            asked.out, begin_from=begin_from, resume=asked.resume, report=_tell
+            asked.out, begin_from=begin_from, resume=asked.resume, report=tell
         )
     except BraggleError as error:
         sys.exit(f"braggle: {error}")
-
-
-def _tell(progress: Progress) -> None:
-    sys.stderr.write(f"step {progress.step}: {progress}\n")
 
 
 if __name__ == "__main__":

@@ -136,10 +136,12 @@ def encoder(
             raise typer.BadParameter("--kind 2d takes neither --beside nor --beforehand")
         _sheets(pack, out, (steps, batch, rate, seed), begin_from, device, resume=resume, json=json)
         return
-    from indexer.encoders.curves import curves_svg, read_log
+    from indexer.encoders.console import device_of
+    from indexer.encoders.curves import curves_svg
     from indexer.encoders.encoder_file import write_encoder
-    from indexer.encoders.run import EncoderWishes, device_of, open_pack, recipe_of, trained_in
-    from indexer.encoders.training import training_of
+    from indexer.encoders.log import read_log
+    from indexer.encoders.run import EncoderWishes, open_pack, recipe_of, trained_in
+    from indexer.encoders.training import Progress, training_of
 
     other = trained_in(beside) if beside else None
     earlier = trained_in(begin_from) if begin_from else None
@@ -150,7 +152,7 @@ def encoder(
     training = training_of(crystals, recipe, other)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
     write_encoder(trained, recipe, out / ENCODER)
-    log = read_log(out / LOG)
+    log = read_log(out / LOG, Progress)
     _tell_end(out, ENCODER, curves_svg(log), log[-1], crystals.device, json=json)
 
 
@@ -165,15 +167,16 @@ def _sheets(
     json: bool,
 ) -> None:
     """Train the towers over sheets."""
-    from indexer.encoders.curves import curves_svg, read_log
+    from indexer.encoders.console import device_of
+    from indexer.encoders.curves import curves_svg
     from indexer.encoders.encoder_file import write_encoder
+    from indexer.encoders.log import read_log
     from indexer.encoders.loop import Wishes
-    from indexer.encoders.run import device_of
-    from indexer.sheets.run import open_sheets, sheet_recipe_of, towers_in
+    from indexer.encoders.training import Progress
+    from indexer.sheets.run import TRAININGS, open_sheets
     from indexer.sheets.training import SheetTraining
 
-    recipe = sheet_recipe_of(out, Wishes(*wished), resume=resume, begin_from=begin_from)
-    earlier = towers_in(begin_from) if begin_from else None
+    recipe, earlier = TRAININGS.checked(out, Wishes(*wished), resume=resume, begin=begin_from)
     sheets = open_sheets(pack, device_of(device.value))
     _say_of(
         pack, len(sheets.training_rows), len(sheets.held_out_rows), sheets.device, what="sheets"
@@ -181,7 +184,7 @@ def _sheets(
     training = SheetTraining(sheets, recipe)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
     write_encoder(trained, recipe, out / ENCODER)
-    log = read_log(out / LOG)
+    log = read_log(out / LOG, Progress)
     _tell_end(out, ENCODER, curves_svg(log), log[-1], sheets.device, json=json)
 
 
@@ -211,15 +214,16 @@ def generator(
 ) -> None:
     """Train the network that proposes and judges structures, and write its weights."""
     torch_needed()
-    from generator.network.curves import curves_svg, read_log
-    from generator.network.run import checked, open_examples
+    from generator.network.curves import curves_svg
+    from generator.network.run import TRAININGS, open_examples
     from generator.network.training import GeneratorProgress, GeneratorTraining
     from generator.network.weights_file import write_weights
+    from indexer.encoders.log import read_log
     from indexer.encoders.loop import Wishes
     from indexer.learned import profile_weights
 
     wishes = Wishes(steps, batch, rate, seed)
-    recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)
+    recipe, earlier = TRAININGS.checked(out, wishes, resume=resume, begin=begin_from)
     with nullcontext(encoder) if encoder else profile_weights() as weights:
         examples = open_examples(pack, weights, recipe, device.value)
     where = examples.pack.device
@@ -269,8 +273,8 @@ def distances(
     from generator.distance.curves import curves_svg
     from generator.distance.run import DistanceWishes, checked, open_examples
     from generator.distance.training import DistanceProgress, DistanceTraining
-    from generator.network.curves import read_log
     from generator.network.weights_file import write_weights
+    from indexer.encoders.log import read_log
 
     wishes = DistanceWishes(steps, batch, rate, seed, most_atoms, spacing and spacing.value, groups)
     recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)

@@ -12,8 +12,8 @@ from generator.distance.examples import DistanceExamples
 from generator.distance.network_file import read_network
 from generator.distance.run import TRAININGS
 from generator.distance.training import DistanceProgress, DistanceRecipe, DistanceTraining
-from generator.network.curves import read_log
 from generator.network.weights_file import write_weights
+from indexer.encoders.log import read_log
 from indexer.encoders.loop import LOG
 from tests.generator.distance.conftest import SMALL
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from data.errors import BraggleError
-from generator.network.curves import curves_svg, read_log
+from generator.network.curves import curves_svg
 from generator.network.examples import Examples
 from generator.network.network_file import read_network
 from generator.network.run import TRAININGS
@@ -20,6 +20,7 @@ from generator.network.training import (
     element_volumes,
 )
 from generator.network.weights_file import write_weights
+from indexer.encoders.log import read_log
 from indexer.encoders.loop import CHECKPOINT, LOG
 from tests.generator.network.conftest import SMALL
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import BraggleError
-from indexer.encoders.curves import PANEL, TOP, WIDTH, curves_svg, read_log, round_ticks
+from indexer.encoders.curves import PANEL, TOP, WIDTH, curves_svg, round_ticks
+from indexer.encoders.log import read_log
 from indexer.encoders.training import Progress
 
 LOG = [
@@ -78,15 +79,15 @@ def test_a_log_is_read_as_it_was_told(tmp_path: Path) -> None:
     lines = [json.dumps(asdict(one)) for one in LOG]
     path = tmp_path / "log.jsonl"
     path.write_text("\n".join(lines) + "\n")
-    assert read_log(path) == LOG
+    assert read_log(path, Progress) == LOG
     # Cut short by a crash, then resumed from step 200.
     path.write_text("\n".join([*lines[:2], lines[2].replace("0.5", "0.6"), lines[3][:20], *lines]))
-    assert read_log(path) == LOG
+    assert read_log(path, Progress) == LOG
 
 
 def test_no_log_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(BraggleError, match="no log"):
-        read_log(tmp_path / "log.jsonl")
+        read_log(tmp_path / "log.jsonl", Progress)
 
 
 @given(st.floats(1e-6, 1e7))

@@ -20,7 +20,7 @@ from indexer.encoders.training import Progress
 from indexer.sheets.inference import NumpyTowers
 from indexer.sheets.model import Towers, TowersShape
 from indexer.sheets.pack import Bench, SheetPack
-from indexer.sheets.run import holds_sheets, open_sheets, sheet_recipe_of, towers_in
+from indexer.sheets.run import TRAININGS, open_sheets
 from indexer.sheets.tokens import Texture, geometry_of
 from indexer.sheets.training import SheetRecipe, SheetTraining
 from tests import layered
@@ -151,39 +151,38 @@ def test_resuming_gives_what_going_through_gives(pack: SheetPack, tmp_path: Path
 def test_a_recipe_is_that_of_the_checkpoint(pack: SheetPack, tmp_path: Path) -> None:
     folder = tmp_path / "trained"
     SheetTraining(pack, replace(RECIPE, steps=2)).to_end(folder)
-    assert sheet_recipe_of(folder, Wishes(), resume=True) == replace(RECIPE, steps=2)
-    assert towers_in(folder).shape == TINY
+    assert TRAININGS.recipe_of(folder, Wishes(), resume=True) == replace(RECIPE, steps=2)
+    assert TRAININGS.trained_in(folder)[0].shape == TINY
     with pytest.raises(BraggleError, match=r"trained with --steps 2, not 5; leave the option out"):
-        sheet_recipe_of(folder, Wishes(steps=5), resume=True)
+        TRAININGS.recipe_of(folder, Wishes(steps=5), resume=True)
     with pytest.raises(BraggleError, match="go on with it by --resume"):
-        sheet_recipe_of(folder, Wishes(), resume=False)
+        TRAININGS.recipe_of(folder, Wishes(), resume=False)
     with pytest.raises(BraggleError, match="leave --from out"):
-        sheet_recipe_of(folder, Wishes(), resume=True, begin_from=folder)
-    begun = sheet_recipe_of(tmp_path / "new", Wishes(steps=4), resume=False, begin_from=folder)
+        TRAININGS.checked(folder, Wishes(), resume=True, begin=folder)
+    new = tmp_path / "new"
+    begun, _ = TRAININGS.checked(new, Wishes(steps=4), resume=False, begin=folder)
     assert (begun.shape, begun.steps) == (TINY, 4)
 
 
 def test_folders_without_towers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BraggleError, match="nothing to resume"):
-        sheet_recipe_of(tmp_path, Wishes(), resume=True)
-    with pytest.raises(BraggleError, match="train them first"):
-        towers_in(tmp_path)
+        TRAININGS.recipe_of(tmp_path, Wishes(), resume=True)
+    with pytest.raises(BraggleError, match="train it first"):
+        TRAININGS.trained_in(tmp_path)
     torch.save({"recipe": {"kind": "convolution"}, "network": {}}, tmp_path / CHECKPOINT)
-    with pytest.raises(BraggleError, match="not of towers over sheets"):
-        towers_in(tmp_path)
+    with pytest.raises(BraggleError, match="of a network of another make"):
+        TRAININGS.trained_in(tmp_path)
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(BraggleError, match="is not a folder"):
-        sheet_recipe_of(file, Wishes(), resume=False)
+        TRAININGS.recipe_of(file, Wishes(), resume=False)
 
 
-def test_files_that_are_no_pack_are_refused(sheets_npz: Path, tmp_path: Path) -> None:
+def test_files_that_are_no_pack_are_refused(tmp_path: Path) -> None:
     device = torch.device("cpu")
-    assert holds_sheets(sheets_npz)
     with pytest.raises(BraggleError, match="no such pack of sheets"):
         open_sheets(tmp_path / "none.npz", device)
     np.savez(tmp_path / "other.npz", lattice=np.eye(3))
-    assert not holds_sheets(tmp_path / "other.npz")
     with pytest.raises(BraggleError, match="is not a pack of sheets"):
         open_sheets(tmp_path / "other.npz", device)
     (tmp_path / "text.npz").write_text("no")

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
 
 from data.errors import BraggleError
-from generator.network.weights_file import Recipe
+from indexer.encoders.averaged import AveragedRecipe
 from indexer.encoders.loop import CHECKPOINT, Wishes, read_state
 
+
+class ShapedRecipe(AveragedRecipe, Protocol):
+    """A recipe that says how large the network is."""
+
+    @property
+    def shape(self) -> Any:  # noqa: ANN401 - each network has its own
+        """Of the network. A dataclass."""
+        ...
+
+
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
-RecipeT = TypeVar("RecipeT", bound=Recipe)
+RecipeT = TypeVar("RecipeT", bound=ShapedRecipe)
 
 
 @dataclass(frozen=True)
@@ -40,26 +50,11 @@ class Trainings(Generic[NetworkT, RecipeT]):
         Raises:
             BraggleError: something is there already, or nothing is, or it was trained otherwise.
         """
-        checkpoint = folder / CHECKPOINT
-        if folder.exists() and not folder.is_dir():
-            raise BraggleError(f"{folder}: is not a folder; name one to train in")
+        checkpoint = checkpoint_in(folder, resume=resume)
         if not resume:
-            if checkpoint.exists():
-                raise BraggleError(
-                    f"{checkpoint}: a training is there already; go on with it by --resume, or "
-                    "name another folder"
-                )
             return self.recipe(**wishes.said())
-        if not checkpoint.is_file():
-            raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
         recipe = self._recipe_in(read_state(checkpoint, "cpu"), checkpoint)
-        for name, wished in wishes.said().items():
-            own = getattr(recipe, name)
-            if wished != own:
-                raise BraggleError(
-                    f"{checkpoint}: is trained with --{name.replace('_', '-')} {_written(own)}, "
-                    f"not {_written(wished)}; leave the option out, or train anew in another folder"
-                )
+        check_wishes(wishes, recipe, checkpoint)
         return recipe
 
     def trained_in(self, folder: Path) -> tuple[NetworkT, RecipeT]:
@@ -79,8 +74,10 @@ class Trainings(Generic[NetworkT, RecipeT]):
 
     def checked(
         self, folder: Path, wishes: Wishes, *, resume: bool, begin: Path | None
-    ) -> tuple[RecipeT, tuple[NetworkT, RecipeT] | None]:
-        """The recipe, and what was trained in the folder to begin with where one is named.
+    ) -> tuple[RecipeT, NetworkT | None]:
+        """The recipe, and the network to begin with where its folder is named.
+
+        The recipe then has that network's shape.
 
         Raises:
             BraggleError: they cannot be had, or do not go together.
@@ -90,7 +87,10 @@ class Trainings(Generic[NetworkT, RecipeT]):
                 f"{folder}: --resume goes on with the weights it has; leave --from out"
             )
         recipe = self.recipe_of(folder, wishes, resume=resume)
-        return recipe, None if begin is None else self.trained_in(begin)
+        if begin is None:
+            return recipe, None
+        network, theirs = self.trained_in(begin)
+        return replace(recipe, shape=theirs.shape), network
 
     def _recipe_in(self, state: Mapping[str, Any], checkpoint: Path) -> RecipeT:
         try:
@@ -108,5 +108,39 @@ class Trainings(Generic[NetworkT, RecipeT]):
         return recipe
 
 
+def checkpoint_in(folder: Path, *, resume: bool) -> Path:
+    """Where a folder's checkpoint is to be: there, where one is gone on from, and else not.
+
+    Raises:
+        BraggleError: it is the other way round, or the folder is none.
+    """
+    checkpoint = folder / CHECKPOINT
+    if folder.exists() and not folder.is_dir():
+        raise BraggleError(f"{folder}: is not a folder; name one to train in")
+    if resume and not checkpoint.is_file():
+        raise BraggleError(f"{checkpoint}: there is nothing to resume; leave --resume out")
+    if not resume and checkpoint.exists():
+        raise BraggleError(
+            f"{checkpoint}: a training is there already; go on with it by --resume, or name "
+            "another folder"
+        )
+    return checkpoint
+
+
+def check_wishes(wishes: Wishes, recipe: AveragedRecipe, checkpoint: Path) -> None:
+    """Whether a training that is gone on with was begun as is wished for.
+
+    Raises:
+        BraggleError: it was not.
+    """
+    for name, wished in wishes.said().items():
+        own = getattr(recipe, name)
+        if wished != own:
+            raise BraggleError(
+                f"{checkpoint}: is trained with --{name.replace('_', '-')} {_written(own)}, "
+                f"not {_written(wished)}; leave the option out, or train anew in another folder"
+            )
+
+
 def _written(value: object) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
