@@ -89,18 +89,16 @@ class FormulaSolver:
         timings: dict[str, float] = {}
         found: list[Candidate] = []
         for done, one in enumerate(self._imaginers(names, without)):
-            report(done, len(names) + 1, one.name)
+            report(done, len(names), one.name)
             begun = perf_counter()
             found += _imagined(sought, one)
             timings[one.name] = 1e3 * (perf_counter() - begun)
         if not found:
             raise QueryError(self._nothing(sought, time_limit_s))
-        report(len(names), len(names) + 1, "energies")
         begun = perf_counter()
         settle = chgnet_settling() if has_chgnet() else None
-        ranked = by_energy(sought, usual_first(found), settle)
+        ranked = by_energy(sought, usual_first(found), settle, report)
         timings["ranking"] = 1e3 * (perf_counter() - begun)
-        report(len(names) + 1, len(names) + 1, "energies")
         return Solution(
             None,
             np.zeros(0),
@@ -129,7 +127,7 @@ class FormulaSolver:
         """
         names = tuple(engines or WITHOUT_PATTERN)
         found = [made for one in self._imaginers(names, without) for made in _imagined(sought, one)]
-        return by_energy(sought, usual_first(found), settle)
+        return by_energy(sought, usual_first(found), settle, _silent)
 
     def _imaginers(self, names: Sequence[str], without: frozenset[str]) -> list[Imaginer]:
         proposers = proposers_of(self.pool, names, without)
@@ -188,7 +186,7 @@ def _usual(one: Candidate, weights: Mapping[str, float]) -> float:
 
 
 def by_energy(
-    sought: Sought, ranked: Sequence[Candidate], settle: Settle | None
+    sought: Sought, ranked: Sequence[Candidate], settle: Settle | None, report: Progress
 ) -> list[Candidate]:
     """The likeliest structures relaxed, of the least energy first, then the others.
 
@@ -196,10 +194,11 @@ def by_energy(
         sought: until when.
         ranked: as of `usual_first`.
         settle: a force field; without one they stay as they are.
+        report: called with done, total and the stage.
     """
     if settle is None:
         return list(ranked)
-    relaxed = settled(sought, promising(ranked, SETTLED), settle)
+    relaxed = settled(sought, promising(ranked, SETTLED), settle, report)
     if not relaxed:
         return list(ranked)
     least = relaxed[0].features[ENERGY]

@@ -566,8 +566,3 @@ class Library:
                 self._warnings.append(warning)
             self._indexes[channel_id] = index
         return self._indexes[channel_id]
-
-
-def default_channels() -> tuple[AnyChannel, ...]:
-    """The channels that every library of powders has."""
-    return channels_of(POWDER)

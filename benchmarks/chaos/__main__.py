@@ -21,7 +21,7 @@ from time import monotonic
 from typing import Any
 
 from benchmarks.chaos.rounds import Chaos, Violation
-from indexer.library import default_channels
+from indexer.profiles import POWDER, channels_of
 from service.bench.provenance import provenance
 from service.tables import key_values
 from service.terminal import progress_bar, say, show
@@ -104,7 +104,7 @@ def main() -> None:
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--crystals", type=int, default=600, help="of which half are there at first")
     asked.add_argument("--readers", type=int, default=2)
-    every = [one.id for one in default_channels()]
+    every = [one.id for one in channels_of(POWDER)]
     asked.add_argument("--channels", nargs="+", choices=every, default=every)
     asked.add_argument("--into", type=Path, default=RESULT, metavar="JSON")
     given = asked.parse_args()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from indexer.channel import AnyChannel
-from indexer.library import default_channels
+from indexer.profiles import POWDER, channels_of
 
 
 def channels_named(ids: Iterable[str]) -> tuple[AnyChannel, ...]:
     """Those of the channels that every library has that are named."""
-    return tuple(one for one in default_channels() if one.id in set(ids))
+    return tuple(one for one in channels_of(POWDER) if one.id in set(ids))

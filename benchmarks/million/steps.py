@@ -20,7 +20,8 @@ from data.canonical import Standard, crystal_id, standardize
 from data.offered import Offered
 from data.reading import read_pattern
 from indexer.channel import ReadsAtoms
-from indexer.library import Library, default_channels
+from indexer.library import Library
+from indexer.profiles import POWDER, channels_of
 from indexer.publishing import is_library, read_current
 from service.api.served import Opened
 
@@ -161,7 +162,7 @@ def _begun(path: Path, new: Offered) -> None:
     """Load what a process that has added before has loaded."""
     library = Library.open(path)
     library.add([new], dry_run=True)
-    for channel in default_channels():
+    for channel in channels_of(POWDER):
         if isinstance(channel, ReadsAtoms):
             channel.embed_crystals([Standard.from_stored(library.entry(0).crystal)])
         else:

@@ -13,13 +13,15 @@ from data.crystal import Crystal
 from data.errors import CrystalError
 from data.pymatgen_bridge import from_pymatgen, to_pymatgen
 from generator.candidate import Candidate, Sought
-from generator.contacts import closest_contact, safe_tolerances
-from generator.refinement.relaxation import CROWDED, MOST_ATOMS, load_chgnet, quietly
+from generator.contacts import safe_tolerances
+from generator.refinement.relaxation import load_chgnet, quietly, within_reach
 
 FORCE_EV_PER_ANGSTROM, STEPS = 0.1, 60
 """Relaxation ends below this force, or after so many steps."""
 TOLERANCES_ANGSTROM = (0.1, 0.03)
 """How far relaxed atoms may be from where symmetry would have them."""
+Report = Callable[[int, int | None, str], None]
+
 ENERGY = "energy_ev_per_atom"
 """Feature of a candidate whose energy is known."""
 
@@ -41,24 +43,21 @@ Settle = Callable[[Crystal], Settled | None]
 """A crystal in any cell to where a force field leaves it; None where it falls apart."""
 
 
-def settled(sought: Sought, candidates: Sequence[Candidate], settle: Settle) -> list[Candidate]:
+def settled(
+    sought: Sought, candidates: Sequence[Candidate], settle: Settle, report: Report
+) -> list[Candidate]:
     """The candidates relaxed, of the least energy first.
-
-    Those that are too large, whose atoms overlap, or that are late are left out.
 
     Args:
         sought: until when.
         candidates: in the standard settings of their space groups.
         settle: as `chgnet_settling` is.
+        report: called with done, total and the stage.
     """
     found = []
-    for one in candidates:
-        if sought.is_late:
-            break
-        primitive = Standard.from_stored(one.crystal).primitive
-        if len(primitive) > MOST_ATOMS or closest_contact(one.crystal) < CROWDED:
-            continue
-        end = settle(primitive)
+    for done, one in enumerate(within_reach(sought, candidates)):
+        report(done, len(candidates), "energies")
+        end = settle(Standard.from_stored(one.crystal).primitive)
         if end is not None:
             features = {**one.features, ENERGY: end.energy_ev_per_atom}
             found.append(replace(one, crystal=end.crystal, features=features))

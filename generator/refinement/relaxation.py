@@ -17,7 +17,7 @@ from data.canonical import Standard
 from data.crystal import Crystal
 from data.errors import MissingExtraError
 from data.pymatgen_bridge import to_pymatgen
-from generator.candidate import Candidate, Task
+from generator.candidate import Candidate, Sought, Task
 from generator.cell_fit import profile_cosines
 from generator.contacts import closest_contact
 from generator.lines import lines_for
@@ -41,20 +41,14 @@ def relaxed(task: Task, candidates: Sequence[Candidate], relax: Relax) -> list[C
 
     They count as refined where they were before: a force field does not look at the pattern.
 
-    Those that are too large, whose atoms overlap, or that are late are left out.
-
     Args:
         task: the pattern.
         candidates: in the standard settings of their space groups.
         relax: as `chgnet` is.
     """
     found = []
-    for one in candidates:
-        if task.is_late:
-            break
-        small = len(Standard.from_stored(one.crystal).primitive) <= MOST_ATOMS
-        apart = closest_contact(one.crystal) >= CROWDED
-        if small and apart and len(freedom_of(one.crystal).moves):
+    for one in within_reach(task, candidates):
+        if len(freedom_of(one.crystal).moves):
             crystal = _moved(one.crystal, relax)
             cosine = profile_cosines(
                 task.prepared,
@@ -64,6 +58,16 @@ def relaxed(task: Task, candidates: Sequence[Candidate], relax: Relax) -> list[C
             )
             found.append(replace(one, crystal=crystal, correlation=float(cosine[0])))
     return found
+
+
+def within_reach(sought: Sought, candidates: Sequence[Candidate]) -> Iterator[Candidate]:
+    """Those for a force field: not too large, no atoms that overlap, until it is late."""
+    for one in candidates:
+        if sought.is_late:
+            return
+        small = len(Standard.from_stored(one.crystal).primitive) <= MOST_ATOMS
+        if small and closest_contact(one.crystal) >= CROWDED:
+            yield one
 
 
 def _moved(crystal: Crystal, relax: Relax) -> Crystal:

@@ -199,21 +199,28 @@ def bench_solve(
         "rankings": {name: summaries.pop(name) for name in RANKINGS},
         "controls": summaries,
         "by_engine": shares_of_engines(settings.compared, outcomes, groups),
-        "per_case": [
-            {
-                "case": case.name,
-                "formula": reduced_formula(case.truth.composition),
-                "groups": list(case.groups[1:]),
-                "seconds": round(outcome[SOLVER].seconds, 1),
-                "rank": {
-                    way: {name: rank_of(rank) for name, rank in found.ranks.items()}
-                    for way, found in outcome.items()
-                },
-            }
-            for case, outcome in zip(cases, outcomes, strict=True)
-        ],
+        "per_case": told_of_each(cases, outcomes),
         **provenance(library),
     }
+
+
+def told_of_each(
+    cases: Sequence[SolveCase], outcomes: Sequence[Mapping[str, Outcome]]
+) -> list[dict[str, Any]]:
+    """Each case with its ranks, from 1, by way and tolerance."""
+    return [
+        {
+            "case": case.name,
+            "formula": reduced_formula(case.truth.composition),
+            "groups": list(case.groups[1:]),
+            "seconds": round(outcome[SOLVER].seconds, 1),
+            "rank": {
+                way: {name: _rank_of(rank) for name, rank in found.ranks.items()}
+                for way, found in outcome.items()
+            },
+        }
+        for case, outcome in zip(cases, outcomes, strict=True)
+    ]
 
 
 def shares_of_engines(
@@ -431,7 +438,7 @@ def _first(distances: Sequence[float | None]) -> int:
     return next((i for i, one in enumerate(distances) if one is not None), MISSED)
 
 
-def rank_of(place: int) -> int | None:
+def _rank_of(place: int) -> int | None:
     """From 1; None where nothing was right."""
     return None if place == MISSED else place + 1
 

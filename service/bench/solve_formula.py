@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any
 
 from data.errors import QueryError
-from data.formula import reduced_formula
 from generator.candidate import Candidate, Sought
 from generator.imagined import WITHOUT_PATTERN, FormulaSolver
 from generator.refinement.energy import chgnet_settling
@@ -27,9 +26,9 @@ from service.bench.solve import (
     best_of,
     measured_cases,
     outcome_of,
-    rank_of,
     shares_of_engines,
     summary_of,
+    told_of_each,
     with_groups,
 )
 
@@ -97,19 +96,7 @@ def bench_formulas(
         **summary_of([one[SOLVER] for one in outcomes], groups),
         "controls": {COPY: summary_of([one[COPY] for one in outcomes], groups)},
         "by_engine": shares_of_engines(compared, outcomes, groups),
-        "per_case": [
-            {
-                "case": case.name,
-                "formula": reduced_formula(case.truth.composition),
-                "groups": list(case.groups[1:]),
-                "seconds": round(outcome[SOLVER].seconds, 1),
-                "rank": {
-                    way: {name: rank_of(rank) for name, rank in found.ranks.items()}
-                    for way, found in outcome.items()
-                },
-            }
-            for case, outcome in zip(cases, outcomes, strict=True)
-        ],
+        "per_case": told_of_each(cases, outcomes),
         **provenance(library),
     }
 

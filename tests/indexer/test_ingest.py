@@ -12,7 +12,7 @@ from data.offered import Offered
 from data.record import Problem, Record
 from indexer.embedding import embed
 from indexer.ingest import CHUNK, SMALL, LineSettings, digest, digest_all
-from indexer.library import default_channels
+from indexer.profiles import POWDER, channels_of
 from tests.indexer.toy import record, records
 
 SETTINGS = LineSettings()
@@ -38,7 +38,7 @@ def test_worker_processes_give_what_this_process_gives() -> None:
 
 
 def test_vectors_come_along_whoever_makes_them() -> None:
-    channels = default_channels()
+    channels = channels_of(POWDER)
     together = digest(stream(70), SETTINGS, channels)
     chunks = list(digest_all(stream(70), SETTINGS, channels, workers=2))
     stored = pa.Table.from_batches([together.entries])

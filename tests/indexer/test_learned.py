@@ -17,7 +17,8 @@ from data.profile import simulate_pattern
 from data.radiation import Radiation
 from indexer.channel import AnyChannel, ReadsAtoms, ReadsLines
 from indexer.learned import AtomsChannel, LearnedChannel
-from indexer.library import Library, default_channels
+from indexer.library import Library
+from indexer.profiles import POWDER, channels_of
 from tests import crystals
 from tests.indexer.toy import SMALL, records
 
@@ -57,7 +58,7 @@ def test_each_says_what_it_reads() -> None:
     assert not isinstance(LEARNED, ReadsAtoms)
     assert isinstance(ATOMS, ReadsAtoms)
     assert LEARNED.sha256 != ATOMS.sha256
-    assert {"learned", "atoms"} <= {one.id for one in default_channels()}
+    assert {"learned", "atoms"} <= {one.id for one in channels_of(POWDER)}
 
 
 def test_vectors_are_finite_unit_vectors(stored: Vectors) -> None:

@@ -17,8 +17,8 @@ from data.pattern import Pattern
 from data.preparation import prepare
 from data.profile import simulate_pattern
 from data.radiation import Radiation
-from indexer.library import default_channels
 from indexer.physical import PhysicalChannel
+from indexer.profiles import POWDER, channels_of
 from tests import crystals
 from tests.data.made_crystals import of_group
 
@@ -272,5 +272,5 @@ def test_the_hash_names_every_parameter() -> None:
 
 
 def test_every_library_has_it() -> None:
-    (channel,) = (one for one in default_channels() if one.id == "physical")
+    (channel,) = (one for one in channels_of(POWDER) if one.id == "physical")
     assert (channel.dimension, channel.sha256) == (CHANNEL.dimension, CHANNEL.sha256)

@@ -30,6 +30,15 @@ def renamed(crystal: Crystal, **species: str) -> Crystal:
     return replace(crystal, species=tuple(species.get(one, one) for one in crystal.species))
 
 
+MANGANOSITE = scaled(renamed(crystals.ROCK_SALT, Na="Mn", Cl="O"), 4.44 / 5.64)
+MOULDS = {
+    "periclase": scaled(renamed(crystals.ROCK_SALT, Na="Mg", Cl="O"), 4.21 / 5.64),
+    "caesium chloride": crystals.CAESIUM_CHLORIDE,
+    "rutile": crystals.RUTILE,
+}
+"""What manganosite may be made of, and what not."""
+
+
 def richer_in_iron(crystal: Crystal, by: float) -> Crystal:
     signs = {"Mg": -by, "Fe": by}
     changed = [

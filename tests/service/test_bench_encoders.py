@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -28,18 +27,12 @@ from service.bench.truth import TruthTable
 from tests import crystals
 from tests.service.bench_crystals import LIBRARY, library_of, write_case
 from tests.service.conftest import Braggle
-from tests.service.test_train import packed
+from tests.service.packs import packed
 
 MOF = crystals.ALL["MOF-5"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

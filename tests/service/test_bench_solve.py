@@ -14,11 +14,10 @@ from indexer import Library
 from service.bench.ranks import MISSED
 from service.bench.solve import Outcome, bench_solve, shares_of_engines, simulated_cases
 from tests import crystals
-from tests.service.bench_crystals import library_of, renamed, scaled, write_case
+from tests.service.bench_crystals import MANGANOSITE, library_of, renamed, scaled, write_case
 from tests.service.conftest import Braggle
 
 ENGINE = ("--engine", "substitution")
-MANGANOSITE = scaled(renamed(crystals.ROCK_SALT, Na="Mn", Cl="O"), 4.44 / 5.64)
 KNOWN = {
     "periclase": scaled(renamed(crystals.ROCK_SALT, Na="Mg", Cl="O"), 4.21 / 5.64),
     "lime": scaled(renamed(crystals.ROCK_SALT, Na="Ca", Cl="O"), 4.81 / 5.64),

@@ -16,22 +16,19 @@ from generator.candidate import Sought
 from generator.imagined import FormulaSolver
 from generator.refinement.energy import ENERGY, Settled
 from indexer import Library
-from tests import crystals
-from tests.service.bench_crystals import library_of, renamed, scaled, write_case
+from tests.service.bench_crystals import (
+    MANGANOSITE,
+    MOULDS,
+    library_of,
+    write_case,
+)
 from tests.service.conftest import Braggle
 from tests.service.html_page import Page
-
-MANGANOSITE = scaled(renamed(crystals.ROCK_SALT, Na="Mn", Cl="O"), 4.44 / 5.64)
-KNOWN = {
-    "periclase": scaled(renamed(crystals.ROCK_SALT, Na="Mg", Cl="O"), 4.21 / 5.64),
-    "caesium chloride": crystals.CAESIUM_CHLORIDE,
-    "rutile": crystals.RUTILE,
-}
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    return library_of(KNOWN, tmp_path_factory.mktemp("libraries") / "made")
+    return library_of(MOULDS, tmp_path_factory.mktemp("libraries") / "made")
 
 
 @pytest.fixture(autouse=True)

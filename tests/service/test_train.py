@@ -7,8 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,48 +17,25 @@ import torch
 from safetensors.numpy import load_file
 from typer.testing import Result
 
-from data.canonical import standardize
 from indexer.encoders.inference import NumpyProfileEncoder
 from indexer.encoders.model import ProfileEncoderShape
 from indexer.encoders.pack import Pack
-from indexer.encoders.packing import HELD_OUT, Packed, _packed, write_packed
+from indexer.encoders.packing import write_packed
 from indexer.encoders.training import Recipe, Training
-from tests import crystals
 from tests.service.conftest import Braggle
+from tests.service.packs import LEARNED, a_pack, packed
 
 SHORT = ("--steps", 3, "--batch", 4, "--device", "cpu")
 
 Train = Callable[..., Result]
 
 
-def packed(prototype: int, *chosen: Any) -> list[Packed]:
-    """These crystals at a few sizes."""
-    standards = [
-        standardize(replace(crystal, lattice=crystal.lattice * factor))
-        for crystal in chosen
-        for factor in (1.0, 1.03, 1.06)
-    ]
-    return [_packed(one.crystal, one.primitive, prototype) for one in standards]
-
-
-LEARNED = (crystals.RUTILE, crystals.QUARTZ, crystals.CALCITE, crystals.FLUORITE)
-VALIDATED = (crystals.ROCK_SALT, crystals.BADDELEYITE)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pack") / "crystals.npz"
-    write_packed([*packed(1, *LEARNED), *packed(HELD_OUT, *VALIDATED)], path)
-    return path
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+    return a_pack(tmp_path_factory.mktemp("pack"))
 
 
 @pytest.fixture(scope="module")

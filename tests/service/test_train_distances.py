@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import Result
 
 from generator.distance.network_file import read_network
-from indexer.encoders.packing import HELD_OUT, write_packed
 from tests.service.conftest import Braggle
-from tests.service.test_train import LEARNED, VALIDATED, packed
+from tests.service.packs import a_pack
 
 Train = Callable[..., Result]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pack") / "crystals.npz"
-    write_packed([*packed(1, *LEARNED), *packed(HELD_OUT, *VALIDATED)], path)
-    return path
+    return a_pack(tmp_path_factory.mktemp("pack"))
 
 
 @pytest.fixture

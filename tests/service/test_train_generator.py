@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,29 +16,20 @@ from generator.network import run
 from generator.network.model import NetworkShape
 from generator.network.network_file import read_network
 from generator.network.training import GeneratorRecipe, GeneratorTraining
-from indexer.encoders.packing import HELD_OUT, write_packed
 from indexer.learned import profile_weights
 from tests.service.conftest import Braggle
-from tests.service.test_train import LEARNED, VALIDATED, packed
+from tests.service.packs import a_pack
 
 SMALL = NetworkShape(width=16, heads=2, layers=1, reading=1, peaks=8)
 Train = Callable[..., Result]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
 def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("pack") / "crystals.npz"
-    write_packed([*packed(1, *LEARNED), *packed(HELD_OUT, *VALIDATED)], path)
-    return path
+    return a_pack(tmp_path_factory.mktemp("pack"))
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,9 @@ import torch
 from generator.distance.examples import DistanceExamples
 from generator.distance.model import DistanceNetwork, DistanceShape
 from indexer.encoders.pack import Pack
-from tests.indexer.encoders.conftest import one_thread, pack, pack_crystals, packed_file
+from tests.indexer.encoders.conftest import pack, pack_crystals, packed_file, small_products
 
-__all__ = ["one_thread", "pack", "pack_crystals", "packed_file"]
+__all__ = ["pack", "pack_crystals", "packed_file", "small_products"]
 
 SMALL = DistanceShape(
     groups=8, widths=(16, 24), outer=4, pair_width=16, pair_blocks=2, components=3

@@ -10,9 +10,9 @@ from generator.network.model import GeneratorNetwork, NetworkShape
 from generator.network.training import CAREFUL
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.pack import Pack
-from tests.indexer.encoders.conftest import one_thread, pack, pack_crystals, packed_file
+from tests.indexer.encoders.conftest import pack, pack_crystals, packed_file, small_products
 
-__all__ = ["one_thread", "pack", "pack_crystals", "packed_file"]
+__all__ = ["pack", "pack_crystals", "packed_file", "small_products"]
 
 SMALL = NetworkShape(width=32, heads=4, layers=2, reading=1, peaks=16)
 TINY = ProfileEncoderShape(stem=(32, 16), stages=((8, 0), (12, 1)), kernel=3, head=4)

@@ -60,12 +60,8 @@ class InProcess:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small products gain nothing from more."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+def small_products(one_thread: None) -> None:
+    """Of all that is trained here."""
 
 
 @pytest.fixture(scope="session")
