@@ -55,8 +55,8 @@ def leading(
     names, size = library.names(weighty), library.volumes[weighty]
     species, compound = [], []
     for place in range(len(weighty)):
-        called = np.array([not names[place].isdisjoint(other) for other in names])
-        called &= (seen.group == seen.group[place]) & _near(size, size[place], SPECIES_VOLUME)
+        called = (seen.group == seen.group[place]) & _near(size, size[place], SPECIES_VOLUME)
+        called[called] = [not names[place].isdisjoint(names[i]) for i in np.flatnonzero(called)]
         species.append(seen.species(place) | called)
         compound.append(seen.compound(place))
     may = np.arange(len(weighty)) < among
@@ -100,21 +100,26 @@ class _Seen:
     """Of entries, what tells whether they agree.
 
     Attributes:
-        fractions: of each, shares of the elements among the atoms.
+        fractions: shares of the elements among the atoms. Shape (n, elements).
         group: number of the space group. Shape (n,).
         volume: an atom, in Å³. Shape (n,).
     """
 
-    fractions: tuple[dict[str, float], ...]
+    fractions: NDArray[np.float64]
     group: NDArray[np.int64]
     volume: NDArray[np.float64]
 
     @classmethod
     def of(cls, library: Library, rows: NDArray[np.int64]) -> _Seen:
-        fractions, atoms = zip(
-            *(_fractions(library.compositions[row]) for row in rows), strict=True
-        )
-        volume = library.volumes[rows] / np.array(atoms)
+        counted = [_fractions(library.compositions[row]) for row in rows]
+        column: dict[str, int] = {}
+        for shares, _ in counted:
+            for element in shares:
+                column.setdefault(element, len(column))
+        fractions = np.zeros((len(rows), len(column)))
+        for own, (shares, _) in zip(fractions, counted, strict=True):
+            own[[column[element] for element in shares]] = list(shares.values())
+        volume = library.volumes[rows] / np.array([atoms for _, atoms in counted])
         return cls(fractions, library.space_group_numbers[rows], volume)
 
     def compound(self, place: int) -> NDArray[np.bool_]:
@@ -127,8 +132,8 @@ class _Seen:
 
     def _alike(self, place: int, composition: float, volume: float) -> NDArray[np.bool_]:
         near = _near(self.volume, self.volume[place], volume) & (self.group == self.group[place])
-        apart = [_apart(self.fractions[place], self.fractions[i]) for i in np.flatnonzero(near)]
-        near[near] = np.array(apart) <= composition
+        apart = np.abs(self.fractions[near] - self.fractions[place]).max(axis=1)
+        near[near] = apart <= composition
         return np.asarray(near)
 
 
