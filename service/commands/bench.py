@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from service.commands.generate import Engine
+from service.commands import solving
 from service.commands.options import Json, LibraryName, torch_needed, verb
 from service.commands.search import FirstStage, open_library, radiation_of
 from service.terminal import emit, progress_bar, say, show
@@ -30,13 +30,6 @@ class Chemistry(StrEnum):
 
     NONE = "none"
     ELEMENTS = "elements"
-
-
-class Given(StrEnum):
-    """What is known of a sample that is to be solved."""
-
-    FORMULA = "formula"
-    FORMULA_AND_CELL = "formula+cell"
 
 
 @app.command()
@@ -334,58 +327,6 @@ def encoders(
 
 @app.command()
 @verb
-def distances(
-    formulas: Annotated[
-        Path, typer.Argument(help="Reduced formulas that no network was trained on.")
-    ],
-    *,
-    library: LibraryName = None,
-    weights: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Of `braggle train distances`; may be repeated. That which comes with Braggle "
-            "when not given.",
-        ),
-    ] = None,
-    crystals: Annotated[int, typer.Option(min=1, help="Of the library, at most.")] = 1000,
-    max_atoms: Annotated[
-        int, typer.Option(min=2, help="Of the primitive cell, of these crystals.")
-    ] = 12,
-    json: Json = False,
-) -> None:
-    """Measure how well distances between atoms are predicted from formulas."""
-    torch_needed()
-    from contextlib import ExitStack
-
-    from data.errors import BraggleError
-    from generator.distance.network_file import shipped_weights
-    from service.bench.distances import bench_distances
-    from service.bench.tables import distances_table
-
-    missing = [str(one) for one in weights or () if not one.is_file()]
-    if missing:
-        raise BraggleError(f"{missing[0]}: no such file of weights; train it first")
-    with ExitStack() as stack, progress_bar() as progress:
-        files = {one.stem: one for one in weights or ()}
-        if not files:
-            files = {"shipped": stack.enter_context(shipped_weights())}
-        result = bench_distances(
-            open_library(library),
-            formulas,
-            files,
-            crystals=crystals,
-            max_atoms=max_atoms,
-            advance=progress,
-        )
-    if json:
-        emit(result)
-    else:
-        show(distances_table(result))
-
-
-@app.command()
-@verb
 def sheets(
     file: Annotated[
         str,
@@ -424,122 +365,5 @@ def sheets(
             show(sheets_table(name, result))
 
 
-@app.command()
-@verb
-def solve(
-    queries: Annotated[
-        Path | None,
-        typer.Argument(help="Holds a folder a case: one pattern, and one CIF of its truth."),
-    ] = None,
-    *,
-    library: LibraryName = None,
-    simulated: Annotated[
-        int,
-        typer.Option(min=0, help="Crystals of the library to take as cases, too.", metavar="N"),
-    ] = 0,
-    formulas: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Reduced formulas that these are taken from."),
-    ] = None,
-    max_atoms: Annotated[
-        int, typer.Option(min=1, help="Of the primitive cell, of the cases that are taken.")
-    ] = 20,
-    samples: Annotated[int, typer.Option(min=1, help="Candidates looked at in each case.")] = 20,
-    crystals: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LIBRARY",
-            help="Simulated cases are crystals of this library instead.",
-            show_default=False,
-        ),
-    ] = None,
-    unknown: Annotated[
-        bool, typer.Option("--unknown", help="Only cases whose prototype is not in the library.")
-    ] = False,
-    withhold: Annotated[
-        bool, typer.Option("--withhold", help="Crystals of a case's prototype, too.")
-    ] = False,
-    given: Annotated[Given, typer.Option(help="What is told besides the pattern.")] = Given.FORMULA,
-    engine: Annotated[
-        list[Engine] | None,
-        typer.Option(
-            help="What proposes; when not given, the first three in turn until one convinces."
-        ),
-    ] = None,
-    every: Annotated[
-        bool,
-        typer.Option(
-            "--every", help="Ask all engines, and say what each gives and what is lost without it."
-        ),
-    ] = False,
-    no_pattern: Annotated[
-        bool, typer.Option("--no-pattern", help="Tell the formula alone; patterns are not read.")
-    ] = False,
-    relax: Annotated[
-        bool, typer.Option("--relax", help="With --no-pattern: rank by CHGNet's energies.")
-    ] = False,
-    templates: Annotated[int, typer.Option(min=0, max=4, help="As of `braggle generate`.")] = 4,
-    refine: Annotated[
-        bool, typer.Option("--refine/--no-refine", help="As of `braggle generate`.")
-    ] = True,
-    workers: Annotated[
-        int, typer.Option(min=1, help="Cases that are worked on at a time, each on a core.")
-    ] = 1,
-    keep: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Keeps each case's outcome as it comes; those that it has are not done again.",
-        ),
-    ] = None,
-    json: Json = False,
-) -> None:
-    """Count how often a crystal is proposed that the library lacks, its formula given."""
-    from service.bench.solve import bench_solve
-    from service.bench.solve_formula import bench_formulas
-    from service.bench.tables import engines_table, solve_table
-
-    if no_pattern and queries is None:
-        raise typer.BadParameter("--no-pattern takes its cases from QUERIES; name the folder")
-    names = [one.value for one in Engine] if every else [one.value for one in engine or ()]
-    opened = open_library(library)
-    with progress_bar() as progress:
-        if no_pattern and queries is not None:
-            result = bench_formulas(
-                opened,
-                queries,
-                max_atoms=max_atoms,
-                samples=samples,
-                engines=tuple(one.value for one in engine) if engine else None,
-                relax=relax,
-                advance=progress,
-            )
-        else:
-            result = bench_solve(
-                opened,
-                queries=queries,
-                simulated=simulated,
-                formulas=formulas,
-                max_atoms=max_atoms,
-                samples=samples,
-                crystals=open_library(crystals) if crystals else None,
-                unknown=unknown,
-                withhold=withhold,
-                engines=tuple(names) or None,
-                cell_given=given is Given.FORMULA_AND_CELL,
-                templates=templates,
-                refine=refine,
-                workers=workers,
-                keep=keep,
-                advance=progress,
-            )
-    if json:
-        emit(result)
-    else:
-        show(solve_table("braggle", result))
-        if result["by_engine"]:
-            show(engines_table(result["by_engine"]))
-        for name, figures in result.get("rankings", {}).items():
-            show(solve_table(f"ranked {name.replace('_', ' ')} alone", figures))
-        for name, figures in result["controls"].items():
-            show(solve_table(f"control: {name.replace('_', ' ')}", figures))
+app.command()(solving.distances)
+app.command()(solving.solve)
