@@ -208,8 +208,8 @@ class Tools:
 
     def generate_structures(
         self,
-        pattern: PatternText,
         formula: Annotated[str, Field(description="What the sample is made of: PbSO4")],
+        pattern: PatternText | None = None,
         *,
         cell: Annotated[
             str | None, Field(description="If known: 'a b c α β γ' in Å and degrees")
@@ -230,7 +230,8 @@ class Tools:
         """Propose crystal structures for a pattern that `search_pattern` does not explain.
 
         It takes seconds to minutes, so this only begins a job: ask `job_status` for what comes of
-        it. Proposals are hypotheses; a wrong one can fit nearly as well as the right one.
+        it. Proposals are hypotheses; a wrong one can fit nearly as well as the right one. Those
+        without a pattern are for the formula alone, and much less sure.
         """
         options = _checked(
             GenerateOptions,
@@ -238,15 +239,18 @@ class Tools:
             wavelength=wavelength, engines=engines, without=without, samples=samples,
             time_limit=time_limit,
         )  # fmt: skip
-        asked_of(options)
-        measured = pattern_of(pattern, radiation_of(options.wavelength))
-        upload = Upload(measured.name, content_of(pattern))
+        asked_of(options, measured=pattern is not None)
+        uploads, warnings = [], list[str]()
+        if pattern is not None:
+            measured = pattern_of(pattern, radiation_of(options.wavelength))
+            uploads.append(Upload(measured.name, content_of(pattern)))
+            warnings.extend(measured.warnings)
         limits = Limits(self._settings.jobs_per_client, self._settings.jobs_waiting)
         job, _ = self._jobs.submit(
-            "generate", "agent", options.model_dump(mode="json"), [upload], limits=limits
+            "generate", "agent", options.model_dump(mode="json"), uploads, limits=limits
         )
         self._supervisor.wake()
-        return {"job": job.id, "state": job.state, "warnings": list(measured.warnings)}
+        return {"job": job.id, "state": job.state, "warnings": warnings}
 
     async def job_status(
         self,

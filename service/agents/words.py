@@ -109,14 +109,23 @@ def proposed(solution: Mapping[str, Any], files: Mapping[int, str]) -> Document:
                 "cell": _cell(one["cell"].values()),
                 "atoms_in_cell": one["atoms"],
                 "share_among_proposals": round(one["probability"], 3),
-                "rwp_percent": _round(one["fit"]["rwp_percent"], 1),
-                "correlation": _round(one["fit"]["correlation"], 3),
+                **_proposed_fit(one["fit"]),
                 "made_by": one["proposer"],
                 "made_from": one["template"] and one["template"]["formula"],
                 **({"file": files[one["rank"]]} if one["rank"] in files else {}),
             }
             for one in solution["proposals"][:MOST_PROPOSALS]
         ],
+    }
+
+
+def _proposed_fit(fit: Mapping[str, float] | None) -> Document:
+    """Nothing where there was no pattern to fit."""
+    if fit is None:
+        return {}
+    return {
+        "rwp_percent": _round(fit["rwp_percent"], 1),
+        "correlation": _round(fit["correlation"], 3),
     }
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from data.formula import parse_formula, reduced_formula
 from data.radiation import Radiation
 from generator.candidate import Cell
-from service.api.problems import about
+from service.api.problems import ProblemError, about
 from service.api.queries import GenerateOptions, radiation_of
 from service.commands.sample import cell_of, sample_of, space_group_of
+
+NEED_A_PATTERN = ("relax", "ligands", "wavelength")
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,23 @@ class Asked:
     radiation: Radiation | None
 
 
-def asked_of(options: GenerateOptions) -> Asked:
+def asked_of(options: GenerateOptions, *, measured: bool) -> Asked:
     """Understand options; called before a job is made, too.
 
+    Args:
+        options: as they were sent.
+        measured: whether there is a pattern.
+
     Raises:
-        ProblemError: one of them is not understood.
+        ProblemError: one of them is not understood, or needs a pattern that is not there.
     """
+    if not measured:
+        for name in NEED_A_PATTERN:
+            if getattr(options, name):
+                raise ProblemError(
+                    "bad-value", f"{name}: goes with a pattern; send one, or leave it out",
+                    field=name,
+                )  # fmt: skip
     with about("formula"):
         sample = sample_of(
             options.formula, options.metals, options.ligands.split() if options.ligands else None

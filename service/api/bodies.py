@@ -56,12 +56,13 @@ def content_type(request: Request) -> str:
 
 
 async def read_form(
-    request: Request, model: type[M], most_files: int
+    request: Request, model: type[M], most_files: int, least_files: int = 1
 ) -> tuple[M, tuple[Upload, ...]]:
     """The options and the files of a form; each file stands in a field `file`.
 
     Raises:
-        ProblemError: it is no such form, has no file or too many, or an option is not understood.
+        ProblemError: it is no such form, has too few files or too many, or an option is not
+            understood.
     """
     try:
         async with request.form(
@@ -74,7 +75,7 @@ async def read_form(
         raise ProblemError(
             "unreadable-request", f"the form cannot be read ({error.detail}); correct it"
         ) from None
-    if not uploads:
+    if len(uploads) < least_files:
         raise ProblemError(
             "bad-value", "file: missing; send a file in the field `file`", field="file"
         )
@@ -165,15 +166,22 @@ def body_schema(
     return extra
 
 
-def form_schema(options: type[BaseModel], *, many: bool) -> dict[str, Any]:
-    """The same for a route that takes a form only."""
+def form_schema(options: type[BaseModel], *, many: bool, needed: bool = True) -> dict[str, Any]:
+    """The same for a route that takes a form only.
+
+    Args:
+        options: beside the files.
+        many: whether the form may have several files.
+        needed: whether it has to have one.
+    """
     form = _schema(options)
     file: dict[str, Any] = {"type": "string", "format": "binary"}
     form["properties"] = {
         "file": {"type": "array", "items": file} if many else file,
         **form.get("properties", {}),
     }
-    form["required"] = ["file", *form.get("required", [])]
+    if needed:
+        form["required"] = ["file", *form.get("required", [])]
     return {"requestBody": {"required": True, "content": {FORM: {"schema": form}}}}
 
 

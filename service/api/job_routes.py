@@ -29,13 +29,17 @@ LOOK_S = 0.25
 MOST_KEY = 255
 
 
-@router.post("/generate", status_code=202, openapi_extra=form_schema(GenerateOptions, many=False))
+@router.post(
+    "/generate",
+    status_code=202,
+    openapi_extra=form_schema(GenerateOptions, many=False, needed=False),
+)
 async def generate(request: Request, client: Read) -> Response:
-    """Propose structures for a pattern that nothing known explains: a job."""
+    """Propose structures for a pattern that nothing known explains, or for a formula: a job."""
     if content_type(request) != FORM:
-        raise ProblemError("wrong-content-type", f"generate takes a form with a file; send {FORM}")
-    options, uploads = await read_form(request, GenerateOptions, 1)
-    await run_in_threadpool(asked_of, options)
+        raise ProblemError("wrong-content-type", f"generate takes a form; send {FORM}")
+    options, uploads = await read_form(request, GenerateOptions, 1, least_files=0)
+    await run_in_threadpool(asked_of, options, measured=bool(uploads))
     return await accepted(request, client, "generate", options, uploads)
 
 

@@ -345,9 +345,9 @@ class Library(TypedDict):
 
 
 class GenerateQuery(TypedDict):
-    """What structures were proposed for."""
+    """What structures were proposed for; there is no `file` where there was no pattern."""
 
-    file: str
+    file: str | None
     points: int
     formula: str
     warnings: list[str]
@@ -370,7 +370,10 @@ class ProposalFit(TypedDict):
 
 
 class Proposal(TypedDict):
-    """A proposed structure; `probability` is its share among the proposals, `cif` its text."""
+    """A proposed structure; `probability` is its share among the proposals, `cif` its text.
+
+    There is no `fit` where there was no pattern.
+    """
 
     rank: int
     proposer: str
@@ -383,7 +386,7 @@ class Proposal(TypedDict):
     score: float
     features: dict[str, float]
     copies: int
-    fit: ProposalFit
+    fit: ProposalFit | None
     cif: str
 
 

@@ -171,19 +171,24 @@ class Client:
 
     def generate(
         self,
-        pattern: File,
+        pattern: File | None = None,
         *,
         idempotency_key: str | None = None,
         **given: Unpack[options.GenerateOptions],
     ) -> Job[answers.Solution]:
-        """Propose structures for a pattern that nothing known explains.
+        """Propose structures for a pattern that nothing known explains, or for a formula alone.
 
         Args:
-            pattern: a path, or the content of a file.
+            pattern: a path, or the content of a file; without one there is but the formula.
             idempotency_key: of your own, to find the job again when your program was cut off.
             given: what is known of the sample, as of `braggle generate`.
         """
-        return self._job("POST", "/v1/generate", form([pattern], given), idempotency_key)
+        return self._job(
+            "POST",
+            "/v1/generate",
+            form([] if pattern is None else [pattern], given),
+            idempotency_key,
+        )
 
     def add(self, *cifs: File, idempotency_key: str | None = None) -> Job[answers.Added]:
         """Add the crystals of CIFs, or of zip archives of CIFs; needs the scope `write`."""

@@ -62,11 +62,9 @@ def labelled(file: File) -> tuple[str, bytes]:
 
 
 def form(files: Sequence[File], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Files with options, as httpx takes a form."""
-    return {
-        "files": [("file", labelled(file)) for file in files],
-        "data": {name: _text(value) for name, value in given(options).items()},
-    }
+    """Files with options, as httpx takes a form of parts, even one without files."""
+    fields = [(name, (None, _text(value))) for name, value in given(options).items()]
+    return {"files": [*(("file", labelled(file)) for file in files), *fields]}
 
 
 def body(pattern: File | Arrays, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from data.offered import Offered
 from data.reading.content import is_zip
 from data.record import Problem
 from data.sources.files import ArchiveLimits, zip_stream
+from generator.imagined import FormulaSolver
 from generator.solver import Solution, Solver
 from indexer.library import Library
 from search.result import LookupResult
@@ -88,9 +89,7 @@ def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
 def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     """Propose structures; the document of `braggle generate --json`, with the CIFs' texts in it."""
     options = GenerateOptions.model_validate(work.options)
-    asked = asked_of(options)
-    ((label, content),) = work.files
-    measured = parse_pattern(content, label, asked.radiation, work.settings.max_points)
+    asked = asked_of(options, measured=bool(work.files))
 
     def told(solution: Solution) -> Any:  # noqa: ANN401 - a JSON document
         cifs = {
@@ -100,7 +99,23 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
         document = solution_answer(solution, cifs)
         return {**document, "part": render_part(solution)} if options.part else document
 
-    solution = Solver(Library.open(work.library)).solve(
+    library = Library.open(work.library)
+    if not work.files:
+        imagined = FormulaSolver(library).solve(
+            asked.composition,
+            cell=asked.cell,
+            space_group=asked.space_group,
+            formula_units=options.formula_units,
+            engines=options.engines,
+            samples=options.samples,
+            without=asked.without,
+            time_limit_s=options.time_limit,
+            progress=work.report,
+        )
+        return told(imagined)
+    ((label, content),) = work.files
+    measured = parse_pattern(content, label, asked.radiation, work.settings.max_points)
+    solution = Solver(library).solve(
         measured,
         asked.composition,
         ligands=asked.ligands,

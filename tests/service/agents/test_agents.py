@@ -128,6 +128,12 @@ def test_an_agent_names_a_phase_and_proposes_structures(
         assert read(first["file"]).startswith("data_")
         assert heard
 
+        alone = (await call("generate_structures", formula="CaSO4", engines="substitution"))["job"]
+        while (status := await call("job_status", job=alone))["state"] in {"queued", "running"}:
+            pass
+        assert status["proposals"][0]["made_by"] == "substitution"
+        assert "rwp_percent" not in status["proposals"][0]
+
         second = (await call("generate_structures", pattern=pattern, formula="PbSO4", samples=20))[
             "job"
         ]

@@ -279,6 +279,20 @@ def test_candidates_appear_while_more_are_made_and_a_run_is_cancelled(page: Any)
     assert "Zz" in page.inner_text("#generate-problem")
 
 
+def test_structures_are_proposed_for_a_formula_without_a_pattern(page: Any) -> None:
+    page.goto("/")
+    assert "formula alone" in page.inner_text("#proposed-for")
+    page.fill("#formula", "CaSO4")
+    page.fill("#samples", "2")
+    page.click("#propose button")
+    page.wait_for_selector("text=proposed.")
+    assert page.locator("#proposals .proposal").count() in (1, 2)
+    assert "r = " not in page.inner_text("#proposals")
+    page.click("[data-example=PbSO4]")
+    page.wait_for_selector("#curve svg")
+    assert page.inner_text("#proposed-for").startswith("They will be for ")
+
+
 @pytest.mark.parametrize(
     "name, content, said",
     [

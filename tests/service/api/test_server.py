@@ -188,6 +188,19 @@ def test_structures_are_proposed_by_a_job(server: Server, rutile: Path) -> None:
     document = server.client.get(f"{place}/result").json()
     assert document["query"]["formula"] == "SnO2"
     assert document["proposals"][0]["cif"].startswith("data_01-SnO2")
+    alone = [("formula", (None, "SnO2")), ("samples", (None, "2")), ("part", (None, "true"))]
+    place = server.client.post("/v1/generate", files=alone).headers["Location"]
+    assert server.ended(place)["state"] == "succeeded", server.job(place)
+    document = server.client.get(f"{place}/result").json()
+    assert (document["query"]["file"], document["query"]["points"]) == (None, 0)
+    assert "no pattern was given" in document["query"]["warnings"][0]
+    assert document["proposals"][0]["fit"] is None
+    assert "No pattern" in document["part"]
+    for name in ("wavelength", "relax", "ligands"):
+        told = {"wavelength": "CuKa", "relax": "true", "ligands": "[O-2]:1"}[name]
+        needs = server.client.post("/v1/generate", files=[*alone, (name, (None, told))])
+        assert needs.status_code == 422, needs.text
+        assert needs.json()["detail"] == f"{name}: goes with a pattern; send one, or leave it out"
     wrong = server.client.post("/v1/generate", files=files(rutile, 1), data={"cell": "1 2"})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["field"] in {"formula", "cell"}

@@ -167,6 +167,8 @@ def test_every_route_is_there_and_answers_what_its_type_says(
     solution = checked(client.job(job.id).result(), answers.Solution)
     assert solution["proposals"][0]["cif"].startswith("data_")
     assert job.id in {other.id for other in client.jobs()}
+    alone = client.generate(formula="SnO2", engines=["substitution"], samples=1).wait()
+    assert checked(alone, answers.Solution)["proposals"][0]["fit"] is None
     assert job.refresh()["kind"] == job.kind == "generate"
     job.cancel()
     with pytest.raises(ServiceError, match="there is no job") as caught:

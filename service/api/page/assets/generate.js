@@ -5,14 +5,22 @@ import { run } from "./jobs.js";
 
 const byId = (id) => document.getElementById(id);
 
-/** Make the form work; `current` gives the pattern that is meant, and its wavelength. */
+const ALONE = "No pattern is chosen: they will be for the formula alone, and much less sure.";
+
+/** Say what they will be for: a pattern's file, or none. */
+export function meant(file) {
+  byId("proposed-for").textContent = file ? `They will be for ${file.name}.` : ALONE;
+}
+
+/** Make the form work; `current` gives the pattern that is meant, if any, and its wavelength. */
 export function prepareGenerate(current) {
+  meant(current().file);
   const form = byId("propose"), problem = byId("generate-problem"), area = byId("proposals"), said = byId("generate-said");
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { file, wavelength } = current(), button = form.querySelector("button");
     const values = {
-      formula: byId("formula").value.trim(), wavelength, samples: byId("samples").value,
+      formula: byId("formula").value.trim(), wavelength: file && wavelength, samples: byId("samples").value,
       time_limit: 60 * byId("minutes").value, part: "true",
     };
     complain(problem, null);
@@ -20,7 +28,7 @@ export function prepareGenerate(current) {
     said.textContent = "";
     button.disabled = true;
     try {
-      const found = await run("/v1/generate", body([file], values), byId("generate-job"), (part) => {
+      const found = await run("/v1/generate", body(file ? [file] : [], values), byId("generate-job"), (part) => {
         show(area, part);
         said.textContent = `${counted(part)} so far, not yet refined.`;
       });

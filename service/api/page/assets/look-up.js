@@ -3,7 +3,7 @@
 import { body, call, complain, keep } from "./calls.js";
 import { lookUpAll } from "./batch.js";
 import { Elements } from "./elements.js";
-import { prepareGenerate } from "./generate.js";
+import { meant, prepareGenerate } from "./generate.js";
 import "./cells.js";
 
 const byId = (id) => document.getElementById(id);
@@ -36,8 +36,9 @@ function take(given, radiation = "") {
 
 function clear() {
   asking?.abort();
-  byId("result").hidden = byId("generate").hidden = true;
+  byId("result").hidden = true;
   byId("proposals").replaceChildren();
+  meant(file);
   byId("generate-said").textContent = byId("status").textContent = "";
   complain(byId("generate-problem"), null);
   byId("ask").textContent = several ? `Look up ${several.length} patterns` : "Look up";
@@ -75,7 +76,7 @@ async function read() {
     const { query, curves } = await (await call("/v1/patterns", request)).json();
     describe(query);
     draw(curves);
-    byId("ask").disabled = byId("generate").hidden = false;
+    byId("ask").disabled = false;
   } catch (error) {
     if (error.name === "AbortError") return;
     byId("file-about").textContent = "could not be read";
