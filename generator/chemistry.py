@@ -25,6 +25,7 @@ _RADII = np.array([gemmi.Element(symbol).covalent_r for symbol in _SYMBOLS])
 """In Å, covalent."""
 
 
+@cache
 def unlikeness(one: str, other: str) -> NDArray[np.float64]:
     """Differences of electronegativity (Pauling), covalent radius in Å and group. Shape (3,)."""
     return np.asarray(np.abs(_properties(one) - _properties(other)))
