@@ -77,7 +77,7 @@ class Hull:
 
     @property
     def competing(self) -> tuple[str, ...]:
-        """Formulas of the phases that hold all of the elements, and of those that hold some."""
+        """Formulas of the compounds among the phases."""
         formulas = {one.formula for one in self.phases if len(one.composition) > 1}
         return tuple(sorted(formulas))
 

@@ -59,7 +59,14 @@ def owners(count: Tensor) -> Tensor:
 
 
 def cell_numbers(lattice: Tensor) -> Tensor:
-    """ln a, ln b, ln c and α, β, γ in degrees. Shapes (B, 3, 3), rows in Å, and (B, 6)."""
+    """Logarithms of a, b and c (Å), and α, β and γ in degrees.
+
+    Args:
+        lattice: rows in Å. Shape (B, 3, 3).
+
+    Returns:
+        Shape (B, 6).
+    """
     metric = lattice @ lattice.transpose(1, 2)
     length = metric.diagonal(dim1=1, dim2=2).sqrt()
     cosine = metric / (length[:, :, None] * length[:, None])

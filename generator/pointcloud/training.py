@@ -70,9 +70,7 @@ class CloudTraining(HeldOutTraining[CloudNetwork, CloudProgress]):
         network = CloudNetwork(recipe.shape).to(examples.device)
         network.set_scale(examples.scale)
         alike = torch.zeros_like(examples.count)  # all clouds are of one size
-        super().__init__(
-            network, recipe, examples.device, CloudProgress, examples.training, alike
-        )
+        super().__init__(network, recipe, examples.device, CloudProgress, examples.training, alike)
 
     def loss(self) -> Tensor:
         """Mean square of the error of velocities, of a newly drawn batch. Shape ()."""
@@ -87,7 +85,8 @@ class CloudTraining(HeldOutTraining[CloudNetwork, CloudProgress]):
         on_gpu = clean.device.type == "cuda"
         with torch.autocast(clean.device.type, torch.bfloat16, enabled=on_gpu):
             found = self.network(noisy, time, self.examples.elements[rows])
-        return ((found.float() - velocity) ** 2).mean()
+        error: Tensor = found.float() - velocity
+        return (error**2).mean()
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

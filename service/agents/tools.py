@@ -219,7 +219,9 @@ class Tools:
         wavelength: Wavelength = None,
         engines: Annotated[
             str | None,
-            Field(description="Of substitution, diffusion, direct, distance; else three in turn"),
+            Field(
+                description="substitution, diffusion, direct, distance, pointcloud; else three in turn"
+            ),
         ] = None,
         without: Annotated[
             str, Field(description="Formulas that nothing is made from, with commas")
