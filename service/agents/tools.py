@@ -220,7 +220,8 @@ class Tools:
         engines: Annotated[
             str | None,
             Field(
-                description="substitution, diffusion, direct, distance, pointcloud; else three in turn"
+                description="Of substitution, diffusion, direct, distance and pointcloud; "
+                "three in turn when left out"
             ),
         ] = None,
         without: Annotated[
