@@ -15,7 +15,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-SHIFT = -math.log(16.0)
+SHIFT = -math.log(4.0)
 """Of the logarithm of the ratio of signal to noise (their squares)."""
 EARLIEST, LATEST = 1e-3, 1.0 - 1e-3
 """Times at which the ratio is still finite."""
@@ -39,13 +39,13 @@ def noised(clean: Tensor, time: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         time: Shape (B,).
         noise: standard normal. Shape of `clean`.
     """
-    signal, rest = (_like(part, clean) for part in signal_at(time))
+    signal, rest = (like(part, clean) for part in signal_at(time))
     return signal * clean + rest * noise, signal * noise - rest * clean
 
 
 def clean_of(noisy: Tensor, velocity: Tensor, time: Tensor) -> Tensor:
     """The clean values that a velocity points to. Shapes (B, ...) and (B,)."""
-    signal, rest = (_like(part, noisy) for part in signal_at(time))
+    signal, rest = (like(part, noisy) for part in signal_at(time))
     return signal * noisy - rest * velocity
 
 
@@ -89,6 +89,6 @@ def denoised(
     return now_values
 
 
-def _like(values: Tensor, other: Tensor) -> Tensor:
-    """Shape (B,) to (B, 1, ...)."""
+def like(values: Tensor, other: Tensor) -> Tensor:
+    """The same values so that they broadcast with others: shape (B,) to (B, 1, ...)."""
     return values.view(-1, *[1] * (other.ndim - 1))
