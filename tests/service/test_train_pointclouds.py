@@ -83,7 +83,5 @@ def test_training_needs_nothing_but_torch_and_numpy() -> None:
         "print([n for n in ('scipy', 'sklearn', 'gemmi', 'pymatgen', 'lance', 'typer') "
         "if n in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -64,7 +64,7 @@ def test_crystals_come_back(name: str, network: CloudNetwork) -> None:
     on_the_edge=st.booleans(),
 )
 def test_any_cell_of_16_atoms_comes_back(
-    network: CloudNetwork, seed: int, atoms: int, longest: float, on_the_edge: bool
+    network: CloudNetwork, seed: int, atoms: int, longest: float, *, on_the_edge: bool
 ) -> None:
     """Atoms at 0 and next to 1, and cells that are longer than 15 Å."""
     rng = np.random.default_rng(seed)
