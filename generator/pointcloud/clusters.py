@@ -96,7 +96,10 @@ def torus_distances(places: _FLOAT, lattice: _FLOAT) -> _FLOAT:
     Returns:
         Shape (n, n).
     """
-    return nearest_images(places[:, None] - places[None], lattice)
+    one, other = np.triu_indices(len(places), 1)
+    found = np.zeros((len(places), len(places)))
+    found[one, other] = nearest_images(places[one] - places[other], lattice)
+    return found + found.T
 
 
 def nearest_images(apart: _FLOAT, lattice: _FLOAT) -> _FLOAT:

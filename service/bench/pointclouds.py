@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ def bench_pointclouds(
         )
     network = read_network(weights)
     asked = {
-        "weights": weights.stat().st_size, "library": library.version, "crystals": len(chosen),
+        "weights": sha256(weights.read_bytes()).hexdigest(), "library": library.version, "crystals": len(chosen),
         "structures": structures, "systems": systems,
     }  # fmt: skip
     kept = Kept(keep, asked)
