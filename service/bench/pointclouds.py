@@ -88,9 +88,12 @@ def bench_pointclouds(
         )
     network = read_network(weights)
     asked = {
-        "weights": sha256(weights.read_bytes()).hexdigest(), "library": library.version, "crystals": len(chosen),
-        "structures": structures, "systems": systems,
-    }  # fmt: skip
+        "weights": sha256(weights.read_bytes()).hexdigest(),
+        "library": library.version,
+        "crystals": len(chosen),
+        "structures": structures,
+        "systems": systems,
+    }
     kept = Kept(keep, asked)
     levels: dict[str, Any] = {}
     for time in times:

@@ -149,7 +149,8 @@ def test_the_network_stands_beside_its_controls(
     assert drawn[RANDOM]["structures"] <= 2
     again = braggle(*asked)
     assert again.exit_code == 0, again.stderr
-    assert "atoms right" in again.stdout
+    assert "2 crystals out of their noise" in again.stdout
+    assert "mean of points" in again.stdout
 
 
 @pytest.mark.parametrize(
