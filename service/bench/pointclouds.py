@@ -31,7 +31,7 @@ from service.bench.provenance import provenance
 
 SEED = 31
 CHUNK, TOGETHER = 512, 64
-TIMES = (0.3, 0.5, 0.7)
+TIMES = (0.1, 0.3, 0.5)
 """Of the noise that is taken off again, from 0 to 1."""
 LONGEST_ANGSTROM = 15.0
 """What the paper's clouds can hold; longer cells are counted apart."""

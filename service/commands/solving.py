@@ -94,7 +94,7 @@ def pointclouds(
     noise: Annotated[
         list[float] | None,
         typer.Option(
-            min=0.01, max=1.0, help="Time from 0 to 1, may be repeated; 0.3, 0.5, 0.7 if not given."
+            min=0.01, max=1.0, help="Time from 0 to 1, may be repeated; 0.1, 0.3, 0.5 if not given."
         ),
     ] = None,
     keep: Annotated[
