@@ -12,6 +12,7 @@ import torch
 
 from data.canonical import standardize
 from data.crystal import Crystal
+from generator.chemistry import AtomicVolumes
 from generator.network.weights_file import write_weights
 from generator.pointcloud.cloud import CellScale
 from generator.pointcloud.model import CloudNetwork, CloudShape
@@ -88,16 +89,9 @@ def test_the_means_of_points_are_told_whose_they_are() -> None:
 
 
 def test_an_exchange_keeps_the_type_and_the_oxygen() -> None:
-    class Volumes:
-        def volume(self, composition: dict[str, float]) -> float:
-            return 10.0 * sum(composition.values())
-
-    made = exchanged_mould(
-        ("La", "Ni", "O"),
-        [PEROVSKITE],
-        Volumes(),
-        np.random.default_rng(0),  # type: ignore[arg-type]
-    )
+    ten = dict.fromkeys(("La", "Ni", "O"), 10.0)
+    volumes = AtomicVolumes({"salt": ten, "metal": ten, "molecules": ten})
+    made = exchanged_mould(("La", "Ni", "O"), [PEROVSKITE], volumes, np.random.default_rng(0))
     assert sorted(made.composition.values()) == [1, 1, 3]
     assert made.composition["O"] == 3
     assert made.volume_angstrom3 == pytest.approx(50.0)
