@@ -12,7 +12,7 @@ from data.cif import read_cif
 from data.crystal import Crystal
 from data.formula import reduced_formula
 from data.record import Record
-from generator import elements
+from generator import elements, imagined
 from generator.pointcloud import inference
 from generator.refinement.energy import Settle, Settled
 from indexer import Library
@@ -45,7 +45,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Library:
 def drawing(monkeypatch: pytest.MonkeyPatch) -> Drawing:
     drawing = Drawing([MANGANOSITE, DIOXIDE, scaled(MANGANOSITE, 1.01)])
     monkeypatch.setattr(inference, "drawn", drawing)
-    monkeypatch.setattr(elements, "has_chgnet", lambda: False)
+    for module in (elements, imagined):
+        monkeypatch.setattr(module, "has_chgnet", lambda: False)
     return drawing
 
 
