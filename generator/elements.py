@@ -171,8 +171,8 @@ class ElementSolver:
             )
             return ranked, [*said, missing]
         settle = chgnet_settling()
-        relaxed = settled(until, promising(ranked, SETTLED), settle, report)
         hull = self._hull(until, settle, without, report)
+        relaxed = settled(until, promising(ranked, SETTLED), settle, report)
         known = [one for one in with_above(hull, relaxed) if ABOVE_HULL in one.features]
         top = max((one.score for one in ranked), default=0.0)
         scored = [
@@ -245,7 +245,12 @@ def with_above(hull: Hull, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def said_of(hull: Hull) -> list[str]:
     """What has to be said of energies above a hull."""
-    if hull.missing:
+    if hull.left_out:
+        said = (
+            f"no energy above hull is estimated: the time limit left {hull.left_out} of the known "
+            "phases out; allow more"
+        )
+    elif hull.missing:
         said = (
             "no energy above hull is estimated: the library has no usable crystal of "
             f"{', '.join(hull.missing)}; search a larger library"

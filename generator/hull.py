@@ -60,13 +60,17 @@ class Phase:
 class Hull:
     """The lowest energies that mixtures of phases have."""
 
-    def __init__(self, symbols: Iterable[str], phases: Sequence[Phase]) -> None:
+    def __init__(
+        self, symbols: Iterable[str], phases: Sequence[Phase], *, left_out: int = 0
+    ) -> None:
         """Nothing is worked out before it is asked for.
 
         Args:
             symbols: elements of the system.
             phases: of these elements, the elements themselves among them.
+            left_out: phases that there was no time for; with any, there is no hull.
         """
+        self.left_out = left_out
         self.symbols, self.phases = tuple(sorted(symbols)), tuple(phases)
 
     @property
@@ -88,7 +92,7 @@ class Hull:
             composition: atoms of each element, of these elements.
             energy_ev_per_atom: as those of the phases.
         """
-        if self.missing:
+        if self.missing or self.left_out:
             return None
         diagram: Any = self._diagram
         entry = _entry(Phase(composition, energy_ev_per_atom))
@@ -126,7 +130,7 @@ def hull_of(
         if report is not None:
             report(done, len(known), "known phases")
         if deadline is not None and monotonic() > deadline:
-            break
+            return Hull(symbols, list(lowest.values()), left_out=len(known) - done)
         end = settle(crystal)
         if end is None:
             continue

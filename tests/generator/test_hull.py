@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from time import monotonic
+
 import numpy as np
 import pytest
 
 from data.crystal import Crystal
+from generator.elements import said_of
 from generator.hull import Hull, Phase, hull_of, known_phases
 from generator.refinement.energy import Settled
 from indexer import Library
@@ -72,3 +75,10 @@ def test_of_polymorphs_the_lowest_counts(library: Library) -> None:
     assert np.isclose(hull.above({"Mg": 1, "O": 1}, -4.0) or 0.0, 0.0)
     lost = hull_of(library, ["Mg", "O"], lambda _: None)
     assert lost.missing == ("Mg", "O")
+
+
+def test_without_time_there_is_no_hull(library: Library) -> None:
+    hull = hull_of(library, ["Mg", "O"], settle, deadline=monotonic() - 1.0)
+    assert hull.left_out == 3
+    assert hull.above({"Mg": 1, "O": 1}, -5.9) is None
+    assert "the time limit left 3 of the known phases out" in said_of(hull)[0]
