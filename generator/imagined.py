@@ -38,7 +38,9 @@ MISMATCH = 3.0
 HEAT_EV = 0.05
 """Energy an atom, in eV, that makes a structure e times less likely."""
 WITHOUT_PATTERN = ("substitution", "distance")
-"""Engines that need no pattern."""
+"""Engines that need no pattern, and are asked when none is named."""
+BY_NAME = ("pointcloud",)
+"""Those that are asked by name alone."""
 
 
 class FormulaSolver:
@@ -68,7 +70,7 @@ class FormulaSolver:
 
         Args:
             composition: atoms of each element in a formula unit.
-            engines: that propose, of `WITHOUT_PATTERN`; all when left out.
+            engines: that propose, of `WITHOUT_PATTERN` and `BY_NAME`; the former when left out.
             samples: structures at most.
             without: reduced formulas of the library that nothing is made from.
             cell: as of `Sought`.
@@ -136,7 +138,7 @@ class FormulaSolver:
             named = ", ".join(one.name for one in proposers if not isinstance(one, Imaginer))
             raise QueryError(
                 f"engine {named}: needs a pattern; without one there are: "
-                f"{', '.join(WITHOUT_PATTERN)}"
+                f"{', '.join((*WITHOUT_PATTERN, *BY_NAME))}"
             )
         return found
 

@@ -21,6 +21,7 @@ from generator.known import agrees, check_known
 from generator.ligands import holds_ligands
 from generator.lines import lines_for
 from generator.matching import same_structure
+from generator.pointcloud.engine import PointCloudEngine
 from generator.pool import MouldPool
 from generator.ranking import CandidateRanker
 from generator.refinement.refiner import refined
@@ -55,6 +56,7 @@ ENGINES: Mapping[str, Callable[[MouldPool, frozenset[str]], Proposer]] = {
     DiffusionEngine.name: lambda pool, without: DiffusionEngine(pool, without=without),
     DirectEngine.name: lambda pool, without: DirectEngine(pool, without=without),
     DistanceEngine.name: lambda pool, without: DistanceEngine(pool, without=without),
+    PointCloudEngine.name: lambda pool, without: PointCloudEngine(pool, without=without),
 }
 """What proposes, by name."""
 IN_TURN = (SubstitutionEngine.name, DiffusionEngine.name, DirectEngine.name)
@@ -96,6 +98,8 @@ class Solution:
         engines: that proposed.
         proposals: best first.
         timings_ms: by stage.
+        elements: that were all that was told, in place of a formula, which proposals then differ
+            in.
     """
 
     query: Pattern | None
@@ -105,6 +109,7 @@ class Solution:
     engines: tuple[str, ...]
     proposals: tuple[Proposal, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
+    elements: tuple[str, ...] = ()
 
 
 class Solver:
@@ -183,7 +188,7 @@ class Solver:
                 reduced_formula(composition),
                 tuple(warnings),
                 tuple(one.name for one in asked),
-                self._drawn(whole, task, grouped(ranked, samples)),
+                self.drawn(whole, task, grouped(ranked, samples)),
             )
 
         def show(found: Sequence[Candidate]) -> None:
@@ -200,7 +205,7 @@ class Solver:
         ranked = self.ranker.ranked(task, found)
         timings["ranking"] = 1e3 * (perf_counter() - begun)
         begun = perf_counter()
-        ranked = self._improved(task, ranked, refine=refine, relax=by_force_field)
+        ranked = self.improved(task, ranked, refine=refine, relax=by_force_field)
         timings["refinement"] = 1e3 * (perf_counter() - begun)
         begun = perf_counter()
         solved = solution(ranked, asked, ())
@@ -251,7 +256,7 @@ class Solver:
         """
         proposers = proposers_of(self.pool, engines, without)
         found = _found(task, proposers, _silent, {}, _unseen, every=engines is not None)
-        return self._improved(task, self.ranker.ranked(task, found), refine=refine)
+        return self.improved(task, self.ranker.ranked(task, found), refine=refine)
 
     def _nothing(self, task: Task, time_limit_s: float | None) -> str:
         """Why there is no candidate, and what to do."""
@@ -273,7 +278,7 @@ class Solver:
             "has no ordered crystal of the same kind of formula; search a larger library"
         )
 
-    def _improved(
+    def improved(
         self, task: Task, ranked: list[Candidate], *, refine: bool, relax: Relax | None = None
     ) -> list[Candidate]:
         """Ranked candidates, and the best of them refined and relaxed in between."""
@@ -290,7 +295,7 @@ class Solver:
         both = [*ranked, *self.ranker.ranked(task, more)]
         return sorted(both, key=lambda one: -one.score)
 
-    def _drawn(
+    def drawn(
         self, whole: Prepared, task: Task, proposals: Sequence[Proposal]
     ) -> tuple[Proposal, ...]:
         """The same with template, fit and curves."""

@@ -64,8 +64,11 @@ def settled(
     return sorted(found, key=lambda one: one.features[ENERGY])
 
 
-def chgnet_settling() -> Settle:
+def chgnet_settling(steps: int = STEPS) -> Settle:
     """Cell and coordinates by CHGNet (Deng et al., Nature Machine Intelligence 5 (2023) 1031).
+
+    Args:
+        steps: at most; with 0, crystals stay as they are.
 
     Raises:
         MissingExtraError: it is not installed.
@@ -77,7 +80,7 @@ def chgnet_settling() -> Settle:
             done: Any = optimizer.relax(
                 to_pymatgen(crystal),
                 fmax=FORCE_EV_PER_ANGSTROM,
-                steps=STEPS,
+                steps=steps,
                 relax_cell=True,
                 verbose=False,
                 assign_magmoms=False,

@@ -219,7 +219,10 @@ class Tools:
         wavelength: Wavelength = None,
         engines: Annotated[
             str | None,
-            Field(description="Of substitution, diffusion, direct, distance; else three in turn"),
+            Field(
+                description="Of substitution, diffusion, direct, distance and pointcloud; "
+                "three in turn when left out"
+            ),
         ] = None,
         without: Annotated[
             str, Field(description="Formulas that nothing is made from, with commas")

@@ -199,7 +199,9 @@ class GenerateOptions(Options):
     cell: Text | None = Field(default=None, description="a b c α β γ in Å and degrees")
     space_group: str | int | None = None
     formula_units: int | None = Field(default=None, ge=1, le=1000)
-    engines: list[Literal["substitution", "diffusion", "direct", "distance"]] | None = None
+    engines: (
+        list[Literal["substitution", "diffusion", "direct", "distance", "pointcloud"]] | None
+    ) = None
     samples: int = Field(default=20, ge=1, le=200)
     templates: int = Field(default=4, ge=0, le=4)
     refine: bool = True

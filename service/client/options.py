@@ -13,7 +13,7 @@ Words = str | Iterable[str]
 FirstStage = Literal[
     "auto", "exhaustive", "screened", "vectors", "physical", "learned", "atoms", "2d"
 ]
-Engine = Literal["substitution", "diffusion", "direct", "distance"]
+Engine = Literal["substitution", "diffusion", "direct", "distance", "pointcloud"]
 
 
 class FilterOptions(TypedDict, total=False):

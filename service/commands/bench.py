@@ -366,4 +366,5 @@ def sheets(
 
 
 app.command()(solving.distances)
+app.command()(solving.pointclouds)
 app.command()(solving.solve)

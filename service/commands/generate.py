@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ANSWER, PAGE = "proposals.json", "proposals.html"
 SHOWN = 10
+ABOVE_WORDS = "above hull (eV/atom, CHGNet's estimate)"
 
 
 class Engine(StrEnum):
@@ -29,6 +30,7 @@ class Engine(StrEnum):
     DIFFUSION = "diffusion"
     DIRECT = "direct"
     DISTANCE = "distance"
+    POINTCLOUD = "pointcloud"
 
 
 @verb
@@ -46,6 +48,14 @@ def generate(
     formula: Annotated[
         str | None,
         typer.Option(help="What the sample is made of: PbSO4", show_default=False),
+    ] = None,
+    elements: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ELEMENTS",
+            help="In place of a formula, with --engine pointcloud: one to three, Mg,Mn,O.",
+            show_default=False,
+        ),
     ] = None,
     metals: Annotated[
         str | None,
@@ -111,7 +121,17 @@ def generate(
     """Propose structures for a pattern that nothing known explains, or for a formula alone."""
     radiation = radiation_of(wavelength)
     known_cell, known_group = cell_of(cell), space_group_of(space_group)
-    sample = sample_of(formula, metals, ligand)
+    if elements is not None:
+        if formula or metals or ligand or formula_units:
+            raise typer.BadParameter(
+                "--elements stands in place of --formula, --metals, --ligand and --formula-units; "
+                "leave one or the others out"
+            )
+        if engine != [Engine.POINTCLOUD]:
+            raise typer.BadParameter("--elements goes with --engine pointcloud alone; say that")
+        sample = None
+    else:
+        sample = sample_of(formula, metals, ligand)
     if pattern is None and (relax or ligand or wavelength):
         raise typer.BadParameter(
             "--relax, --ligand and --wavelength go with a PATTERN; leave them out, or name one"
@@ -119,6 +139,7 @@ def generate(
 
     from data.formula import parse_formula, reduced_formula
     from data.reading import read_pattern
+    from generator.elements import ElementSolver, checked_symbols
     from generator.imagined import FormulaSolver
     from generator.solver import Solver
     from service.proposals import solution_answer, write_cifs, write_proposals
@@ -127,10 +148,24 @@ def generate(
         reduced_formula(parse_formula(one)) for one in without.split(",") if one.strip()
     )
     engines = tuple(one.value for one in engine) if engine else None
+    symbols = checked_symbols(elements.split(",")) if elements is not None else ()
     measured = None if pattern is None else read_pattern(pattern, radiation=radiation)
     opened = open_library(library)
     with progress_bar() as progress:
-        if measured is None:
+        if sample is None:
+            solution = ElementSolver(opened).solve(
+                symbols,
+                pattern=measured,
+                cell=known_cell,
+                space_group=known_group,
+                samples=samples,
+                without=withheld,
+                refine=refine,
+                relax=relax,
+                time_limit_s=time_limit,
+                progress=progress,
+            )
+        elif measured is None:
             solution = FormulaSolver(opened).solve(
                 sample.composition,
                 cell=known_cell,
@@ -189,6 +224,7 @@ def _table(solution: Solution) -> Table:
     from rich.table import Table
 
     from data.canonical import space_group_symbol
+    from data.formula import reduced_formula
     from service.words import percent
 
     table = Table(
@@ -198,17 +234,25 @@ def _table(solution: Solution) -> Table:
         header_style="bold",
     )
     fit = ("eV/atom",) if solution.query is None else ("Rwp %", "r")
-    for name in ("#", "space group", "a, b, c (Å)", *fit, "share", "made by", "made in", "refined"):
-        left = name in ("space group", "made by", "made in", "refined")
+    formula = ("formula",) if solution.elements else ()
+    above = (ABOVE_WORDS,) if solution.elements else ()
+    names = (
+        "#", *formula, "space group", "a, b, c (Å)", *fit, *above,
+        "share", "made by", "made in", "refined",
+    )  # fmt: skip
+    for name in names:
+        left = name in ("formula", "space group", "made by", "made in", "refined")
         table.add_column(name, justify="left" if left else "right")
     for one in solution.proposals[:SHOWN]:
         crystal = one.candidate.crystal
         template = one.template
         table.add_row(
             str(one.rank),
+            *((reduced_formula(crystal.composition),) if solution.elements else ()),
             space_group_symbol(crystal.space_group_number),
             " ".join(f"{length:.3f}" for length in crystal.cell[:3]),
             *_fit(one, measured=solution.query is not None),
+            *((_number(one, "above_hull_ev_per_atom"),) if solution.elements else ()),
             percent(one.probability),
             one.candidate.proposer,
             "" if template is None else ", ".join((template.formula, *template.names[:1])),
@@ -221,5 +265,9 @@ def _fit(one: Proposal, *, measured: bool) -> tuple[str, ...]:
     """How well it fits, or its energy where that is known."""
     if measured:
         return f"{one.rwp_percent:.1f}", f"{one.candidate.correlation:.3f}"
-    energy = one.candidate.features.get("energy_ev_per_atom")
-    return ("" if energy is None else f"{energy:.3f}",)
+    return (_number(one, "energy_ev_per_atom"),)
+
+
+def _number(one: Proposal, feature: str) -> str:
+    value = one.candidate.features.get(feature)
+    return "" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""`braggle bench solve` and `distances`: what is proposed for what the library lacks."""
+"""`braggle bench solve`, `distances`, `pointclouds`: what is proposed for what a library lacks."""
 
 from __future__ import annotations
 
@@ -70,6 +70,71 @@ def distances(
         emit(result)
     else:
         show(distances_table(result))
+
+
+@verb
+def pointclouds(
+    formulas: Annotated[
+        Path, typer.Argument(help="Reduced formulas that the network was not trained on.")
+    ],
+    *,
+    library: LibraryName = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Of `braggle train pointclouds`; that which comes with Braggle when not given.",
+        ),
+    ] = None,
+    crystals: Annotated[int, typer.Option(min=1, help="Taken out of their noise, at most.")] = 1280,
+    structures: Annotated[int, typer.Option(min=1, help="Drawn for chosen elements.")] = 746,
+    systems: Annotated[
+        int, typer.Option(min=1, max=500, help="Choices of elements that these are parted among.")
+    ] = 30,
+    noise: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.01, max=1.0, help="Time from 0 to 1, may be repeated; 0.1, 0.3, 0.5 if not given."
+        ),
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Keeps each part's outcome as it comes; those that it has are not done again.",
+        ),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Measure how well crystals are drawn as clouds of points, out of noise and for elements."""
+    torch_needed()
+    from contextlib import nullcontext
+
+    from data.errors import BraggleError
+    from generator.pointcloud.network_file import shipped_weights
+    from service.bench.cloud_tables import generation_table, reconstruction_table
+    from service.bench.pointclouds import TIMES, bench_pointclouds
+
+    if weights is not None and not weights.is_file():
+        raise BraggleError(f"{weights}: no such file of weights; train it first")
+    opened = open_library(library)
+    with nullcontext(weights) if weights else shipped_weights() as file, progress_bar() as progress:
+        result = bench_pointclouds(
+            opened,
+            formulas,
+            file,
+            crystals=crystals,
+            structures=structures,
+            systems=systems,
+            times=noise or TIMES,
+            keep=keep,
+            advance=progress,
+        )
+    if json:
+        emit(result)
+    else:
+        show(reconstruction_table(result))
+        show(generation_table(result))
 
 
 @verb

@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 ENCODER, NETWORK = "encoder.safetensors", "generator.safetensors"
-DISTANCES = "distances.safetensors"
+DISTANCES, POINTCLOUDS = "distances.safetensors", "pointclouds.safetensors"
 LOG, CURVES = "log.jsonl", "curves.svg"
 
 
@@ -286,6 +286,52 @@ def distances(
     write_weights(trained, recipe, out / DISTANCES)
     log = read_log(out / LOG, DistanceProgress)
     _tell_end(out, DISTANCES, curves_svg(log), log[-1], where, json=json)
+
+
+@app.command()
+@verb
+def pointclouds(
+    pack: Pack,
+    *,
+    out: Out,
+    most_atoms: Annotated[
+        int | None,
+        typer.Option(min=1, max=16, help="Of the primitive cell; 16 when not given."),
+    ] = None,
+    resume: Resume = False,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of the optimiser; 10000 when not given.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=2, help="Crystals in a step; 48 when not given.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(min=1e-7, max=1.0, help="Highest learning rate; 0.001 when not given."),
+    ] = None,
+    seed: Seed = None,
+    begin_from: From = None,
+    device: Where = Device.AUTO,
+    json: Json = False,
+) -> None:
+    """Train the network that draws crystals of given elements, and write its weights."""
+    torch_needed()
+    from generator.network.weights_file import write_weights
+    from generator.pointcloud.curves import curves_svg
+    from generator.pointcloud.run import TRAININGS, CloudWishes, open_examples
+    from generator.pointcloud.training import CloudProgress, CloudTraining
+    from indexer.encoders.log import read_log
+
+    wishes = CloudWishes(steps, batch, rate, seed, most_atoms)
+    recipe, earlier = TRAININGS.checked(out, wishes, resume=resume, begin=begin_from)
+    examples = open_examples(pack, recipe, device.value)
+    where = examples.device
+    _say_of(pack, len(examples.training), len(examples.held_out), where)
+    training = CloudTraining(examples, recipe)
+    trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
+    write_weights(trained, recipe, out / POINTCLOUDS)
+    log = read_log(out / LOG, CloudProgress)
+    _tell_end(out, POINTCLOUDS, curves_svg(log), log[-1], where, json=json)
 
 
 def _say_of(

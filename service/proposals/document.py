@@ -9,7 +9,11 @@ from typing import Any
 from data.canonical import space_group_symbol
 from data.cif import write_cif
 from data.errors import BraggleError
+from data.formula import reduced_formula
+from generator.hull import ABOVE_HULL
 from generator.solver import Proposal, Solution
+
+ESTIMATE = "an estimate by the force field CHGNet, not DFT"
 
 
 def solution_answer(solution: Solution, files: dict[int, str] | None = None) -> dict[str, Any]:
@@ -27,6 +31,7 @@ def solution_answer(solution: Solution, files: dict[int, str] | None = None) -> 
             "file": None if pattern is None else pattern.name,
             "points": 0 if pattern is None else len(pattern),
             "formula": solution.formula,
+            **({"elements": list(solution.elements)} if solution.elements else {}),
             "warnings": list(solution.warnings),
         },
         "engines": list(solution.engines),
@@ -43,7 +48,8 @@ def write_cifs(solution: Solution, folder: Path) -> dict[int, str]:
     """
     files = {}
     for one in solution.proposals:
-        path = folder / f"{one.rank:02d}-{solution.formula}.cif"
+        formula = _formula(one) if solution.elements else solution.formula
+        path = folder / f"{one.rank:02d}-{formula}.cif"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(write_cif(one.candidate.crystal, name=path.stem), "utf-8")
@@ -58,6 +64,7 @@ def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:
     template = one.template
     return {
         "rank": one.rank,
+        "formula": _formula(one),
         "proposer": one.candidate.proposer,
         "refined": one.candidate.refined,
         "template": None
@@ -70,6 +77,7 @@ def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:
         "score": one.candidate.score,
         "features": dict(one.candidate.features),
         "copies": one.copies,
+        **_above_hull(one),
         "fit": None
         if isnan(one.candidate.correlation)
         else {
@@ -79,3 +87,13 @@ def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:
         },
         "cif": file,
     }
+
+
+def _formula(one: Proposal) -> str:
+    return reduced_formula(one.candidate.crystal.composition)
+
+
+def _above_hull(one: Proposal) -> dict[str, Any]:
+    """Where it was estimated."""
+    above = one.candidate.features.get(ABOVE_HULL)
+    return {} if above is None else {ABOVE_HULL: above, "above_hull_is": ESTIMATE}

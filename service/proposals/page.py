@@ -19,7 +19,7 @@ DRAWN, OVERLAID = 12, 5
 
 PART = (
     '{% from "proposed.html" import proposed %}'
-    "{{ proposed(solution, groups, curves, structures, drawn, overlaid) }}"
+    "{{ proposed(solution, groups, formulas, curves, structures, drawn, overlaid) }}"
 )
 
 
@@ -54,6 +54,9 @@ def _values(solution: Solution) -> dict[str, Any]:
         "groups": [
             space_group_html(space_group_symbol(one.candidate.crystal.space_group_number))
             for one in solution.proposals
+        ],
+        "formulas": [
+            reduced_formula(one.candidate.crystal.composition) for one in solution.proposals
         ],
         "curves": curves,
         "drawn": DRAWN,

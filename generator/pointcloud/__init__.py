@@ -1,0 +1,1 @@
+"""Crystals as clouds of points, drawn from noise for given elements (PCCD)."""

@@ -1,0 +1,158 @@
+"""Structures drawn as clouds of points for given elements, whatever their formula (PCCD).
+
+How many atoms there are and of which element each is comes out of the drawing; of a task with a
+formula, only what happens to have it is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+import gemmi
+import numpy as np
+
+from data.canonical import standardize
+from data.crystal import Crystal
+from data.errors import CrystalError
+from data.formula import is_whole, reduced_formula
+from generator.candidate import Candidate, Sought, Task
+from generator.cell_fit import fit_cells
+from generator.contacts import closest_contact
+from generator.lines import lines_for
+from generator.pool import MouldPool
+from generator.refinement.symmetry import raised
+from generator.torch_use import has_torch
+
+if TYPE_CHECKING:
+    from generator.pointcloud.clusters import Cloud
+
+DRAWN = 256
+"""Clouds of one choice of elements."""
+MOST_ELEMENTS, LAST_ELEMENT = 3, 103
+CROWDED = 0.6
+"""Structures with a shorter contact, over the sum of the radii, are dropped."""
+MOST_ATOMS = 24
+"""Of a cloud: more than it was trained to hold, it is scattered points."""
+
+Told = Callable[[int, int], None]
+
+
+class PointCloudEngine:
+    """Structures of one to three elements and about 16 atoms a primitive cell."""
+
+    name = "pointcloud"
+    uses: frozenset[str] = frozenset()
+
+    def __init__(self, pool: MouldPool, *, without: frozenset[str] = frozenset()) -> None:
+        """No crystal of the library is made use of.
+
+        Args:
+            pool: crystals of a library.
+            without: reduced formulas of the library that nothing is made from.
+        """
+        self.pool, self.without = pool, without
+        self._made: dict[tuple[str, ...], list[Crystal]] = {}
+
+    def made(
+        self, symbols: Sequence[str], *, deadline: float | None = None, told: Told | None = None
+    ) -> list[Crystal]:
+        """Crystals of all of these elements that were drawn, in standard settings; drawn once.
+
+        Args:
+            symbols: one to three.
+            deadline: of `time.monotonic`, after which no more clouds are begun.
+            told: called with steps done, and all of them.
+        """
+        key = tuple(sorted(symbols))
+        if key not in self._made:
+            self._made[key] = _drawn(key, deadline, told)
+        return self._made[key]
+
+    def propose(self, task: Task, count: int) -> list[Candidate]:
+        """Candidates, best first; see `Proposer`."""
+        crystals = self._of_formula(task)
+        if not crystals:
+            return []
+        fits = fit_cells(
+            task.prepared,
+            lines_for(task, crystals),
+            np.array([one.lattice for one in crystals]),
+            np.array([one.space_group_number for one in crystals]),
+        )
+        return [
+            candidate_of(
+                replace(crystals[i], lattice=fits.lattices[i]),
+                float(fits.zero_shift_deg[i]),
+                float(fits.correlation[i]),
+            )
+            for i in np.argsort(-fits.correlation, kind="stable")[:count]
+        ]
+
+    def imagine(self, sought: Sought, count: int) -> list[Candidate]:
+        """Candidates without a pattern, those first whose atoms have most room."""
+        candidates = [candidate_of(one) for one in self._of_formula(sought)]
+        return sorted(candidates, key=lambda one: -one.score)[:count]
+
+    def _of_formula(self, sought: Sought) -> list[Crystal]:
+        symbols = tuple(sought.composition)
+        if not (drawable(symbols) and is_whole(sought.composition)):
+            return []
+        formula = reduced_formula(sought.composition)
+        made = self.made(symbols, deadline=sought.deadline)
+        return [one for one in made if reduced_formula(one.composition) == formula]
+
+
+def drawable(symbols: Sequence[str]) -> bool:
+    """Whether there is torch, and the network knows elements like these, and so many."""
+    if not has_torch() or len(symbols) > MOST_ELEMENTS:
+        return False
+    return all(0 < gemmi.Element(one).atomic_number <= LAST_ELEMENT for one in symbols)
+
+
+def candidate_of(
+    crystal: Crystal, zero_shift_deg: float = 0.0, correlation: float = float("nan")
+) -> Candidate:
+    """What was drawn; its score is how well it fits, or how much room its atoms have."""
+    score = min(closest_contact(crystal), 1.0) if np.isnan(correlation) else correlation
+    features = {"exchange": 0.0}
+    return Candidate(
+        crystal, PointCloudEngine.name, None, zero_shift_deg, correlation, features, score
+    )
+
+
+def crystal_from(cloud: Cloud) -> Crystal | None:
+    """The crystal of a cloud in the standard setting of the symmetry that it nearly has.
+
+    None where the cloud has no cell, lacks one of its elements, or its atoms overlap.
+    """
+    from generator.pointcloud.clusters import crystal_of
+
+    crystal = crystal_of(cloud)
+    if crystal is None or len(crystal) > MOST_ATOMS or set(crystal.species) < set(cloud.symbols):
+        return None
+    if closest_contact(crystal) < CROWDED:
+        return None
+    return symmetrised(crystal)
+
+
+def symmetrised(crystal: Crystal) -> Crystal | None:
+    """The crystal with the highest symmetry that it nearly has; None where none can be sought."""
+    try:
+        standard = standardize(crystal).crystal
+    except CrystalError:
+        return None
+    return raised(standard) or standard
+
+
+def _drawn(symbols: tuple[str, ...], deadline: float | None, told: Told | None) -> list[Crystal]:
+    from generator.pointcloud.inference import drawn
+
+    found = []
+    for clouds in drawn(symbols, DRAWN, told=told):
+        found += [one for one in map(crystal_from, clouds) if one is not None]
+        if deadline is not None and monotonic() > deadline:
+            break
+    return found
