@@ -20,11 +20,11 @@ from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from generator.candidate import Candidate, Cell, Sought, Task
 from generator.hull import ABOVE_HULL, Hull, hull_of
-from generator.imagined import HEAT_EV, SETTLED, usual_first
+from generator.imagined import BY_WHAT_IS_USUAL, HEAT_EV, SETTLED, usual_first
 from generator.known import agrees
 from generator.pointcloud.engine import DRAWN, MOST_ELEMENTS, PointCloudEngine, candidate_of
 from generator.refinement.energy import ENERGY, Settle, chgnet_settling, settled
-from generator.refinement.relaxation import Relax, chgnet, has_chgnet
+from generator.refinement.relaxation import Relax, chgnet
 from generator.solver import (
     CONSIDERED,
     MOST_ATOMS,
@@ -80,7 +80,8 @@ class ElementSolver:
             cell: as of `Sought`.
             space_group: likewise.
             refine: with a pattern, the best candidates' coordinates and cells, too.
-            relax: with a pattern, the best of these by CHGNet, too, and energies above hull.
+            relax: the best of these by CHGNet, too, and energies above hull, which those are
+                ranked by where there is no pattern.
             time_limit_s: after so long nothing new is begun; what there is is ranked.
             progress: called with done, total and the stage.
 
@@ -104,7 +105,7 @@ class ElementSolver:
         made = [one for one in drawn if reduced_formula(one.composition) not in without]
         begun = perf_counter()
         if whole is None or pattern is None:
-            ranked, said = self._imagined(until, made, without, report)
+            ranked, said = self._imagined(until, made, without, report, relax=relax)
             proposals = tuple(grouped(ranked, samples))
         else:
             tasks = _tasks(until, made, whole.up_to(Q_MAX_INV_ANGSTROM))
@@ -159,17 +160,19 @@ class ElementSolver:
         return sorted(every, key=lambda one: -one.score)
 
     def _imagined(
-        self, until: Sought, made: Sequence[Crystal], without: frozenset[str], report: Progress
+        self,
+        until: Sought,
+        made: Sequence[Crystal],
+        without: frozenset[str],
+        report: Progress,
+        *,
+        relax: bool,
     ) -> Found:
         """What is usual first, or, with a force field, what lies lowest above the hull."""
         ranked = usual_first([candidate_of(one) for one in made if agrees(until, one)])
         said = ["no pattern was given: nothing but the elements speaks for these structures"]
-        if not has_chgnet():
-            missing = (
-                "structures are ranked by what is usual and not by energy, because CHGNet is not "
-                "installed; pip install 'braggle[relax]'"
-            )
-            return ranked, [*said, missing]
+        if not relax:
+            return ranked, [*said, BY_WHAT_IS_USUAL]
         settle = chgnet_settling()
         hull = self._hull(until, settle, without, report)
         relaxed = settled(until, promising(ranked, SETTLED), settle, report)

@@ -17,7 +17,6 @@ from generator.pool import NEVER_SEEN, MouldPool
 from generator.ranking import CandidateRanker
 from generator.refinement.energy import ENERGY, Settle, chgnet_settling, settled
 from generator.refinement.freedom import free_parameters
-from generator.refinement.relaxation import has_chgnet
 from generator.solver import (
     MOST_ATOMS,
     Progress,
@@ -37,6 +36,9 @@ MISMATCH = 3.0
 """What a unit of the misfit to predicted distances counts for beside what is usual."""
 HEAT_EV = 0.05
 """Energy an atom, in eV, that makes a structure e times less likely."""
+BY_WHAT_IS_USUAL = (
+    "structures are ranked by what is usual and not by energy, which `relax` has CHGNet estimate"
+)
 WITHOUT_PATTERN = ("substitution", "distance")
 """Engines that need no pattern, and are asked when none is named."""
 BY_NAME = ("pointcloud",)
@@ -61,12 +63,11 @@ class FormulaSolver:
         cell: Cell | None = None,
         space_group: int | None = None,
         formula_units: int | None = None,
+        relax: bool = False,
         time_limit_s: float | None = None,
         progress: Progress | None = None,
     ) -> Solution:
         """Propose structures of a composition.
-
-        The likeliest are relaxed by CHGNet and ranked by energy where it is installed.
 
         Args:
             composition: atoms of each element in a formula unit.
@@ -76,18 +77,21 @@ class FormulaSolver:
             cell: as of `Sought`.
             space_group: likewise.
             formula_units: likewise.
+            relax: the likeliest by CHGNet, and rank these by their energy.
             time_limit_s: after so long nothing new is begun; what there is is ranked.
             progress: called with done, total and the stage.
 
         Raises:
             QueryError: an engine that there is not or that needs a pattern, a cell that cannot be,
                 or nothing to propose from.
+            MissingExtraError: `relax`, and CHGNet is not installed.
         """
         report = progress or _silent
         deadline = None if time_limit_s is None else monotonic() + time_limit_s
         sought = Sought(composition, MOST_ATOMS, deadline, cell, space_group, formula_units)
         check_known(sought, self.pool.volumes(without).volume(composition))
         names = tuple(engines or WITHOUT_PATTERN)
+        settle = chgnet_settling() if relax else None
         timings: dict[str, float] = {}
         found: list[Candidate] = []
         for done, one in enumerate(self._imaginers(names, without)):
@@ -98,7 +102,6 @@ class FormulaSolver:
         if not found:
             raise QueryError(self._nothing(sought, time_limit_s))
         begun = perf_counter()
-        settle = chgnet_settling() if has_chgnet() else None
         ranked = by_energy(sought, usual_first(found), settle, report)
         timings["ranking"] = 1e3 * (perf_counter() - begun)
         return Solution(
@@ -218,10 +221,7 @@ def _imagined(sought: Sought, engine: Imaginer) -> list[Candidate]:
 def _warnings(sought: Sought, time_limit_s: float | None, settle: Settle | None) -> tuple[str, ...]:
     said = ["no pattern was given: nothing but the formula speaks for these structures"]
     if settle is None:
-        said.append(
-            "structures are ranked by what is usual and not by energy, because CHGNet is not "
-            "installed; pip install 'braggle[relax]'"
-        )
+        said.append(BY_WHAT_IS_USUAL)
     if sought.is_late:
         said.append(f"the time limit of {time_limit_s:g} s was reached: not all was tried")
     return tuple(said)

@@ -30,7 +30,7 @@ from service.agents.words import (
     proposed,
     strongest_lines,
 )
-from service.api.asked import asked_of
+from service.api.asked import wanted_of
 from service.api.bodies import Upload, checked
 from service.api.metrics import Metrics
 from service.api.parsing import columns, parse_crystal, simulate_cif
@@ -242,7 +242,7 @@ class Tools:
             wavelength=wavelength, engines=engines, without=without, samples=samples,
             time_limit=time_limit,
         )  # fmt: skip
-        asked_of(options, measured=pattern is not None)
+        wanted_of(options, measured=pattern is not None)
         uploads, warnings = [], list[str]()
         if pattern is not None:
             measured = pattern_of(pattern, radiation_of(options.wavelength))

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from data.formula import parse_formula, reduced_formula
-from data.radiation import Radiation
-from generator.candidate import Cell
+from generator.elements import checked_symbols
 from service.api.problems import ProblemError, about
-from service.api.queries import GenerateOptions, radiation_of
-from service.commands.sample import cell_of, sample_of, space_group_of
+from service.api.queries import GenerateOptions
+from service.commands.sample import Sample, cell_of, sample_of, space_group_of
+from service.proposals import Wanted
 
-NEED_A_PATTERN = ("relax", "ligands", "wavelength")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is asked of `generate`, understood."""
-
-    composition: Mapping[str, float]
-    ligands: tuple[Mapping[str, float], ...]
-    cell: Cell | None
-    space_group: int | None
-    without: frozenset[str]
-    radiation: Radiation | None
+NEED_A_PATTERN = ("ligands", "wavelength")
+NEED_A_FORMULA = ("formula", "metals", "ligands", "formula_units")
+"""What `elements` stand in place of."""
+DRAWS = ["pointcloud"]
+"""Engines of elements alone."""
 
 
-def asked_of(options: GenerateOptions, *, measured: bool) -> Asked:
+def wanted_of(options: GenerateOptions, *, measured: bool) -> Wanted:
     """Understand options; called before a job is made, too.
 
     Args:
@@ -35,19 +24,29 @@ def asked_of(options: GenerateOptions, *, measured: bool) -> Asked:
         measured: whether there is a pattern.
 
     Raises:
-        ProblemError: one of them is not understood, or needs a pattern that is not there.
+        ProblemError: one of them is not understood, needs what is not there, or does not go with
+            another.
     """
     if not measured:
         for name in NEED_A_PATTERN:
             if getattr(options, name):
-                raise ProblemError(
-                    "bad-value", f"{name}: goes with a pattern; send one, or leave it out",
-                    field=name,
-                )  # fmt: skip
-    with about("formula"):
-        sample = sample_of(
-            options.formula, options.metals, options.ligands.split() if options.ligands else None
-        )
+                raise _refused(name, "goes with a pattern; send one, or leave it out")
+    symbols: tuple[str, ...] = ()
+    sample = Sample({})
+    if options.elements:
+        for name in NEED_A_FORMULA:
+            if getattr(options, name):
+                raise _refused(name, "elements stand in place of it; leave one or the other out")
+        if options.engines != DRAWS:
+            raise _refused("engines", "elements go with the engine pointcloud alone; name it")
+        with about("elements"):
+            symbols = checked_symbols(options.elements.split(","))
+    else:
+        with about("formula"):
+            sample = sample_of(
+                options.formula, options.metals,
+                options.ligands.split() if options.ligands else None,
+            )  # fmt: skip
     with about("cell"):
         cell = cell_of(options.cell)
     with about("space_group"):
@@ -56,6 +55,22 @@ def asked_of(options: GenerateOptions, *, measured: bool) -> Asked:
         without = frozenset(
             reduced_formula(parse_formula(one)) for one in options.without.split(",") if one.strip()
         )
-    return Asked(
-        sample.composition, sample.ligands, cell, group, without, radiation_of(options.wavelength)
+    return Wanted(
+        sample.composition,
+        symbols=symbols,
+        ligands=sample.ligands,
+        cell=cell,
+        space_group=group,
+        formula_units=options.formula_units,
+        engines=tuple(options.engines) if options.engines else None,
+        samples=options.samples,
+        templates=options.templates,
+        without=without,
+        refine=options.refine,
+        relax=options.relax,
+        time_limit_s=options.time_limit,
     )
+
+
+def _refused(name: str, why: str) -> ProblemError:
+    return ProblemError("bad-value", f"{name}: {why}", field=name)

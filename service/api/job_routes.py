@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from service.api.asked import asked_of
+from service.api.asked import wanted_of
 from service.api.bodies import FORM, Upload, content_type, form_schema, read_form
 from service.api.clients import Client, needs
 from service.api.problems import ProblemError
@@ -39,7 +39,7 @@ async def generate(request: Request, client: Read) -> Response:
     if content_type(request) != FORM:
         raise ProblemError("wrong-content-type", f"generate takes a form; send {FORM}")
     options, uploads = await read_form(request, GenerateOptions, 1, least_files=0)
-    await run_in_threadpool(asked_of, options, measured=bool(uploads))
+    await run_in_threadpool(wanted_of, options, measured=bool(uploads))
     return await accepted(request, client, "generate", options, uploads)
 
 

@@ -192,6 +192,9 @@ class GenerateOptions(Options):
     """As of `braggle generate`."""
 
     formula: Text | None = Field(default=None, description="PbSO4")
+    elements: Text | None = Field(
+        default=None, description="In place of a formula, with the engine pointcloud: Mg,Mn,O"
+    )
     metals: Text | None = Field(default=None, description="With their numbers: Zn:4,Cu:1")
     ligands: Text | None = Field(
         default=None, description="SMILES, each with its number, with blanks: [O-2]:1"

@@ -350,6 +350,7 @@ class GenerateQuery(TypedDict):
     file: str | None
     points: int
     formula: str
+    elements: NotRequired[list[str]]
     warnings: list[str]
 
 
@@ -372,10 +373,12 @@ class ProposalFit(TypedDict):
 class Proposal(TypedDict):
     """A proposed structure; `probability` is its share among the proposals, `cif` its text.
 
-    There is no `fit` where there was no pattern.
+    There is no `fit` where there was no pattern, and `above_hull_ev_per_atom` only where it was
+    estimated; `above_hull_is` says how.
     """
 
     rank: int
+    formula: str
     proposer: str
     refined: bool
     template: MadeFrom | None
@@ -386,6 +389,8 @@ class Proposal(TypedDict):
     score: float
     features: dict[str, float]
     copies: int
+    above_hull_ev_per_atom: NotRequired[float]
+    above_hull_is: NotRequired[str]
     fit: ProposalFit | None
     cif: str
 

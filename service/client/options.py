@@ -81,6 +81,7 @@ class GenerateOptions(TypedDict, total=False):
     """As of `braggle generate`.
 
     Attributes:
+        elements: in place of a formula, with the engine pointcloud.
         metals: with their numbers: Zn:4,Cu:1.
         ligands: SMILES, each with its number, with blanks: [O-2]:1.
         cell: a b c α β γ in Å and degrees.
@@ -90,6 +91,7 @@ class GenerateOptions(TypedDict, total=False):
     """
 
     formula: str | None
+    elements: Words | None
     metals: str | None
     ligands: str | None
     cell: str | None

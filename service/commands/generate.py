@@ -132,68 +132,37 @@ def generate(
         sample = None
     else:
         sample = sample_of(formula, metals, ligand)
-    if pattern is None and (relax or ligand or wavelength):
+    if pattern is None and (ligand or wavelength):
         raise typer.BadParameter(
-            "--relax, --ligand and --wavelength go with a PATTERN; leave them out, or name one"
+            "--ligand and --wavelength go with a PATTERN; leave them out, or name one"
         )
 
     from data.formula import parse_formula, reduced_formula
     from data.reading import read_pattern
-    from generator.elements import ElementSolver, checked_symbols
-    from generator.imagined import FormulaSolver
-    from generator.solver import Solver
-    from service.proposals import solution_answer, write_cifs, write_proposals
+    from generator.elements import checked_symbols
+    from service.proposals import Wanted, proposed, solution_answer, write_cifs, write_proposals
 
-    withheld = frozenset(
-        reduced_formula(parse_formula(one)) for one in without.split(",") if one.strip()
+    wanted = Wanted(
+        {} if sample is None else sample.composition,
+        symbols=() if elements is None else checked_symbols(elements.split(",")),
+        ligands=() if sample is None else sample.ligands,
+        cell=known_cell,
+        space_group=known_group,
+        formula_units=formula_units,
+        engines=tuple(one.value for one in engine) if engine else None,
+        samples=samples,
+        templates=templates,
+        without=frozenset(
+            reduced_formula(parse_formula(one)) for one in without.split(",") if one.strip()
+        ),
+        refine=refine,
+        relax=relax,
+        time_limit_s=time_limit,
     )
-    engines = tuple(one.value for one in engine) if engine else None
-    symbols = checked_symbols(elements.split(",")) if elements is not None else ()
     measured = None if pattern is None else read_pattern(pattern, radiation=radiation)
     opened = open_library(library)
     with progress_bar() as progress:
-        if sample is None:
-            solution = ElementSolver(opened).solve(
-                symbols,
-                pattern=measured,
-                cell=known_cell,
-                space_group=known_group,
-                samples=samples,
-                without=withheld,
-                refine=refine,
-                relax=relax,
-                time_limit_s=time_limit,
-                progress=progress,
-            )
-        elif measured is None:
-            solution = FormulaSolver(opened).solve(
-                sample.composition,
-                cell=known_cell,
-                space_group=known_group,
-                formula_units=formula_units,
-                engines=engines,
-                samples=samples,
-                without=withheld,
-                time_limit_s=time_limit,
-                progress=progress,
-            )
-        else:
-            solution = Solver(opened).solve(
-                measured,
-                sample.composition,
-                ligands=sample.ligands,
-                cell=known_cell,
-                space_group=known_group,
-                formula_units=formula_units,
-                engines=engines,
-                samples=samples,
-                templates=templates,
-                without=withheld,
-                refine=refine,
-                relax=relax,
-                time_limit_s=time_limit,
-                progress=progress,
-            )
+        solution = proposed(opened, wanted, measured, progress=progress)
     files = write_cifs(solution, out)
     answer = solution_answer(solution, files)
     write_proposals(solution, out / PAGE)

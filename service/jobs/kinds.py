@@ -8,24 +8,22 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.cif import write_cif
 from data.errors import BraggleError, LibraryError
 from data.offered import Offered
 from data.reading.content import is_zip
 from data.record import Problem
 from data.sources.files import ArchiveLimits, zip_stream
-from generator.imagined import FormulaSolver
-from generator.solver import Solution, Solver
+from generator.solver import Solution
 from indexer.library import Library
 from search.result import LookupResult
 from search.searcher import Searcher
 from service import map as maps
 from service import templates
-from service.api.asked import asked_of
+from service.api.asked import wanted_of
 from service.api.parsing import parse_pattern
-from service.api.queries import GenerateOptions, SearchOptions
+from service.api.queries import GenerateOptions, SearchOptions, radiation_of
 from service.batch import Outcome, look_up_all
-from service.proposals import render_part, solution_answer
+from service.proposals import cif_of, proposed, render_part, solution_answer
 from service.settings import ServeSettings
 
 Report = Callable[[int, int | None, str], None]
@@ -89,46 +87,21 @@ def search(work: Work) -> Any:  # noqa: ANN401 - a JSON document
 def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
     """Propose structures; the document of `braggle generate --json`, with the CIFs' texts in it."""
     options = GenerateOptions.model_validate(work.options)
-    asked = asked_of(options, measured=bool(work.files))
+    wanted = wanted_of(options, measured=bool(work.files))
 
     def told(solution: Solution) -> Any:  # noqa: ANN401 - a JSON document
-        cifs = {
-            one.rank: write_cif(one.candidate.crystal, name=f"{one.rank:02d}-{solution.formula}")
-            for one in solution.proposals
-        }
+        cifs = {one.rank: cif_of(one) for one in solution.proposals}
         document = solution_answer(solution, cifs)
         return {**document, "part": render_part(solution)} if options.part else document
 
-    library = Library.open(work.library)
-    if not work.files:
-        imagined = FormulaSolver(library).solve(
-            asked.composition,
-            cell=asked.cell,
-            space_group=asked.space_group,
-            formula_units=options.formula_units,
-            engines=options.engines,
-            samples=options.samples,
-            without=asked.without,
-            time_limit_s=options.time_limit,
-            progress=work.report,
-        )
-        return told(imagined)
-    ((label, content),) = work.files
-    measured = parse_pattern(content, label, asked.radiation, work.settings.max_points)
-    solution = Solver(library).solve(
+    measured = None
+    for label, content in work.files:
+        radiation = radiation_of(options.wavelength)
+        measured = parse_pattern(content, label, radiation, work.settings.max_points)
+    solution = proposed(
+        Library.open(work.library),
+        wanted,
         measured,
-        asked.composition,
-        ligands=asked.ligands,
-        cell=asked.cell,
-        space_group=asked.space_group,
-        formula_units=options.formula_units,
-        engines=options.engines,
-        samples=options.samples,
-        templates=options.templates,
-        without=asked.without,
-        refine=options.refine,
-        relax=options.relax,
-        time_limit_s=options.time_limit,
         progress=work.report,
         shown=lambda solution: work.publish(told(solution)),
     )

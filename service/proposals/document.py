@@ -48,15 +48,23 @@ def write_cifs(solution: Solution, folder: Path) -> dict[int, str]:
     """
     files = {}
     for one in solution.proposals:
-        formula = _formula(one) if solution.elements else solution.formula
-        path = folder / f"{one.rank:02d}-{formula}.cif"
+        path = folder / f"{_name(one)}.cif"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(write_cif(one.candidate.crystal, name=path.stem), "utf-8")
+            path.write_text(cif_of(one), "utf-8")
         except OSError as error:
             raise BraggleError(f"{path}: cannot be written: {error.strerror}") from error
         files[one.rank] = str(path)
     return files
+
+
+def cif_of(one: Proposal) -> str:
+    """The text of a proposal's CIF."""
+    return write_cif(one.candidate.crystal, name=_name(one))
+
+
+def _name(one: Proposal) -> str:
+    return f"{one.rank:02d}-{_formula(one)}"
 
 
 def _proposal(one: Proposal, file: str | None) -> dict[str, Any]:

@@ -196,11 +196,20 @@ def test_structures_are_proposed_by_a_job(server: Server, rutile: Path) -> None:
     assert "no pattern was given" in document["query"]["warnings"][0]
     assert document["proposals"][0]["fit"] is None
     assert "No pattern" in document["part"]
-    for name in ("wavelength", "relax", "ligands"):
-        told = {"wavelength": "CuKa", "relax": "true", "ligands": "[O-2]:1"}[name]
+    for name, told in (("wavelength", "CuKa"), ("ligands", "[O-2]:1")):
         needs = server.client.post("/v1/generate", files=[*alone, (name, (None, told))])
         assert needs.status_code == 422, needs.text
         assert needs.json()["detail"] == f"{name}: goes with a pattern; send one, or leave it out"
+    for more, said in (
+        ({}, "engines: elements go with the engine pointcloud alone; name it"),
+        ({"engines": "pointcloud", "formula": "SnO2"}, "formula: elements stand in place of it"),
+        ({"engines": "pointcloud", "elements": "Sn,O,F,Cl"}, "holds one to 3 elements"),
+    ):
+        fields = {"elements": "Sn,O", **more}.items()
+        parts = [(name, (None, told)) for name, told in fields]
+        refused = server.client.post("/v1/generate", files=parts)
+        assert refused.status_code == 422, refused.text
+        assert said in refused.json()["detail"]
     wrong = server.client.post("/v1/generate", files=files(rutile, 1), data={"cell": "1 2"})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["field"] in {"formula", "cell"}
