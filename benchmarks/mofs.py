@@ -6,6 +6,7 @@ A library of that folder gives `braggle bench solve --crystals` its cases.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -44,4 +45,4 @@ if __name__ == "__main__":
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--count", type=int, default=60)
     told = arguments.parse_args()
-    print(f"{write_mofs(told.folder, told.count)} CIFs in {told.folder}")
+    sys.stdout.write(f"{write_mofs(told.folder, told.count)} CIFs in {told.folder}\n")
