@@ -93,7 +93,7 @@ class ElementSolver:
         symbols = checked_symbols(symbols)
         report = progress or _silent
         deadline = None if time_limit_s is None else monotonic() + time_limit_s
-        by_force_field = chgnet() if relax else None
+        by_force_field = chgnet() if relax and pattern is not None else None
         whole = None if pattern is None else prepare(pattern)
         until = Sought(dict.fromkeys(symbols, 1.0), MOST_ATOMS, deadline, cell, space_group)
         begun = perf_counter()

@@ -112,8 +112,7 @@ def curl(client: TestClient, line: str, folder: Path, names: dict[str, str]) -> 
         method,
         url,
         params=asked or None,
-        data=fields or None,
-        files=files or None,
+        files=[*files, *((name, (None, value)) for name, value in fields.items())] or None,
         headers=headers,
         content=data,
     )
