@@ -20,7 +20,6 @@ from data.errors import CrystalError
 from data.formula import is_whole, reduced_formula
 from generator.candidate import Candidate, Sought, Task
 from generator.cell_fit import fit_cells
-from generator.chemistry import AtomicVolumes
 from generator.contacts import closest_contact
 from generator.lines import lines_for
 from generator.pool import MouldPool
@@ -69,7 +68,7 @@ class PointCloudEngine:
         """
         key = tuple(sorted(symbols))
         if key not in self._made:
-            self._made[key] = _drawn(key, self.pool.volumes(self.without), deadline, told)
+            self._made[key] = _drawn(key, deadline, told)
         return self._made[key]
 
     def propose(self, task: Task, count: int) -> list[Candidate]:
@@ -124,19 +123,16 @@ def candidate_of(
     )
 
 
-def crystal_from(cloud: Cloud, volumes: AtomicVolumes) -> Crystal | None:
+def crystal_from(cloud: Cloud) -> Crystal | None:
     """The crystal of a cloud in the standard setting of the symmetry that it nearly has.
 
-    Its cell has the cloud's shape and is as large as its atoms say. None where the cloud has no
-    cell, lacks one of its elements, or its atoms overlap.
+    None where the cloud has no cell, lacks one of its elements, or its atoms overlap.
     """
     from generator.pointcloud.clusters import crystal_of
 
     crystal = crystal_of(cloud)
     if crystal is None or len(crystal) > MOST_ATOMS or set(crystal.species) < set(cloud.symbols):
         return None
-    stretch = (volumes.volume(crystal.composition) / crystal.volume_angstrom3) ** (1 / 3)
-    crystal = replace(crystal, lattice=crystal.lattice * stretch)
     if closest_contact(crystal) < CROWDED:
         return None
     return symmetrised(crystal)
@@ -151,18 +147,12 @@ def symmetrised(crystal: Crystal) -> Crystal | None:
     return raised(standard) or standard
 
 
-def _drawn(
-    symbols: tuple[str, ...],
-    volumes: AtomicVolumes,
-    deadline: float | None,
-    told: Told | None,
-) -> list[Crystal]:
+def _drawn(symbols: tuple[str, ...], deadline: float | None, told: Told | None) -> list[Crystal]:
     from generator.pointcloud.inference import drawn
 
     found = []
     for clouds in drawn(symbols, DRAWN, told=told):
-        made = (crystal_from(cloud, volumes) for cloud in clouds)
-        found += [one for one in made if one is not None]
+        found += [one for one in map(crystal_from, clouds) if one is not None]
         if deadline is not None and monotonic() > deadline:
             break
     return found

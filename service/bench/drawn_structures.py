@@ -124,8 +124,8 @@ def _system(
     made = [
         crystal
         for clouds in drawn(symbols, count, seed=seed, network=network)
-        for cloud in clouds
-        if (crystal := crystal_from(cloud, volumes)) is not None
+        for crystal in map(crystal_from, clouds)
+        if crystal is not None
     ]
     exchanged = [exchanged_mould(symbols, moulds, volumes, rng) for _ in range(len(made))]
     thrown = [thrown_atoms(one, volumes, rng) for one in made]

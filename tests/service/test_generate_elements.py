@@ -17,7 +17,7 @@ from generator.pointcloud import inference
 from generator.refinement.energy import Settle, Settled
 from indexer import Library
 from tests import crystals
-from tests.generator.pointcloud.clouds import Drawing, crowded
+from tests.generator.pointcloud.clouds import Drawing
 from tests.service.bench_crystals import (
     MANGANOSITE,
     MOULDS,
@@ -170,7 +170,7 @@ def test_what_cannot_be_is_one_clear_line(
 def test_nothing_drawn_is_said(
     braggle: Braggle, library: Library, tmp_path: Path, drawing: Drawing
 ) -> None:
-    drawing.crystals = [crowded(MANGANOSITE)]
+    drawing.crystals = [scaled(MANGANOSITE, 0.5)]
     done = braggle(*words(library, tmp_path / "out", "--elements", "Mn,O"))
     assert done.exit_code == 1
     assert "none of 256 clouds is a crystal of all of them" in done.stderr

@@ -41,14 +41,6 @@ class Drawing:
         yield [cloud_of(one, seed=i) for i, one in enumerate(self.crystals)]
 
 
-def crowded(crystal: Crystal) -> Crystal:
-    """Its first and last atom nearly at one place: no room, however large the cell is."""
-    primitive = primitive_of(crystal)
-    fractional = primitive.fractional.copy()
-    fractional[-1] = (fractional[0] + 0.12) % 1.0
-    return replace(primitive, fractional=fractional)
-
-
 def primitive_of(crystal: Crystal) -> Crystal:
     """Without its symmetry."""
     return replace(Standard.from_stored(crystal).primitive, space_group_number=1)
