@@ -91,10 +91,11 @@ class FormulaSolver:
         sought = Sought(composition, MOST_ATOMS, deadline, cell, space_group, formula_units)
         check_known(sought, self.pool.volumes(without).volume(composition))
         names = tuple(engines or WITHOUT_PATTERN)
+        imaginers = self._imaginers(names, without)
         settle = chgnet_settling() if relax else None
         timings: dict[str, float] = {}
         found: list[Candidate] = []
-        for done, one in enumerate(self._imaginers(names, without)):
+        for done, one in enumerate(imaginers):
             report(done, len(names), one.name)
             begun = perf_counter()
             found += _imagined(sought, one)

@@ -34,7 +34,7 @@ from service.api.asked import wanted_of
 from service.api.bodies import Upload, checked
 from service.api.metrics import Metrics
 from service.api.parsing import columns, parse_crystal, simulate_cif
-from service.api.queries import GenerateOptions, SearchOptions, SimulateOptions, radiation_of
+from service.api.queries import GenerateOptions, SearchOptions, SimulateOptions
 from service.api.served import Opened, Served, opened_of
 from service.jobs.store import JobStore, Limits
 from service.jobs.supervisor import Supervisor
@@ -242,10 +242,10 @@ class Tools:
             wavelength=wavelength, engines=engines, without=without, samples=samples,
             time_limit=time_limit,
         )  # fmt: skip
-        wanted_of(options, measured=pattern is not None)
+        wanted = wanted_of(options, measured=pattern is not None)
         uploads, warnings = [], list[str]()
         if pattern is not None:
-            measured = pattern_of(pattern, radiation_of(options.wavelength))
+            measured = pattern_of(pattern, wanted.radiation)
             uploads.append(Upload(measured.name, content_of(pattern)))
             warnings.extend(measured.warnings)
         limits = Limits(self._settings.jobs_per_client, self._settings.jobs_waiting)

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from service.commands.options import Json, LibraryName, verb
-from service.commands.sample import cell_of, sample_of, space_group_of
+from service.commands.sample import (
+    Sample,
+    cell_of,
+    conflict,
+    sample_of,
+    space_group_of,
+    withheld_of,
+)
 from service.commands.search import open_library, radiation_of
 from service.terminal import emit, progress_bar, say, show
 
@@ -20,6 +27,8 @@ if TYPE_CHECKING:
 
 ANSWER, PAGE = "proposals.json", "proposals.html"
 SHOWN = 10
+OPTIONS = {"ligands": "ligand", "engines": "engine"}
+"""Options that have other names than in the service."""
 ABOVE_WORDS = "above hull (eV/atom, CHGNet's estimate)"
 
 
@@ -119,47 +128,40 @@ def generate(
     json: Json = False,
 ) -> None:
     """Propose structures for a pattern that nothing known explains, or for a formula alone."""
-    radiation = radiation_of(wavelength)
     known_cell, known_group = cell_of(cell), space_group_of(space_group)
-    if elements is not None:
-        if formula or metals or ligand or formula_units:
-            raise typer.BadParameter(
-                "--elements stands in place of --formula, --metals, --ligand and --formula-units; "
-                "leave one or the others out"
-            )
-        if engine != [Engine.POINTCLOUD]:
-            raise typer.BadParameter("--elements goes with --engine pointcloud alone; say that")
-        sample = None
-    else:
-        sample = sample_of(formula, metals, ligand)
-    if pattern is None and (ligand or wavelength):
-        raise typer.BadParameter(
-            "--ligand and --wavelength go with a PATTERN; leave them out, or name one"
-        )
+    engines = tuple(one.value for one in engine) if engine else None
+    given = {
+        "formula": formula, "elements": elements, "metals": metals, "ligands": ligand,
+        "formula_units": formula_units, "wavelength": wavelength,
+    }  # fmt: skip
+    named = [name for name, value in given.items() if value]
+    amiss = conflict(named, engines, measured=pattern is not None)
+    if amiss is not None:
+        name, why = amiss
+        raise typer.BadParameter(f"--{OPTIONS.get(name, name).replace('_', '-')}: {why}")
+    sample = Sample({}) if elements else sample_of(formula, metals, ligand)
 
-    from data.formula import parse_formula, reduced_formula
     from data.reading import read_pattern
     from generator.elements import checked_symbols
     from service.proposals import Wanted, proposed, solution_answer, write_cifs, write_proposals
 
     wanted = Wanted(
-        {} if sample is None else sample.composition,
-        symbols=() if elements is None else checked_symbols(elements.split(",")),
-        ligands=() if sample is None else sample.ligands,
+        sample.composition,
+        symbols=checked_symbols(elements.split(",")) if elements else (),
+        ligands=sample.ligands,
         cell=known_cell,
         space_group=known_group,
         formula_units=formula_units,
-        engines=tuple(one.value for one in engine) if engine else None,
+        engines=engines,
         samples=samples,
         templates=templates,
-        without=frozenset(
-            reduced_formula(parse_formula(one)) for one in without.split(",") if one.strip()
-        ),
+        without=withheld_of(without),
         refine=refine,
         relax=relax,
         time_limit_s=time_limit,
+        radiation=radiation_of(wavelength),
     )
-    measured = None if pattern is None else read_pattern(pattern, radiation=radiation)
+    measured = None if pattern is None else read_pattern(pattern, radiation=wanted.radiation)
     opened = open_library(library)
     with progress_bar() as progress:
         solution = proposed(opened, wanted, measured, progress=progress)

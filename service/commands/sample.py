@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,11 @@ import typer
 if TYPE_CHECKING:
     from generator.candidate import Cell
 
+NEED_A_PATTERN = ("ligands", "wavelength")
+NEED_A_FORMULA = ("formula", "metals", "ligands", "formula_units")
+"""What elements stand in place of."""
+DRAWING = ["pointcloud"]
+"""Engines of elements alone."""
 LEAST_ANGLE_DEG, MOST_ANGLE_DEG = 10.0, 170.0
 
 
@@ -47,6 +52,37 @@ def sample_of(formula: str | None, metals: str | None, ligands: Sequence[str] | 
     if given is not None and not components:
         return Sample(given)
     return Sample(composition_of(components, given), tuple(one.composition for one in molecules))
+
+
+def conflict(
+    given: Collection[str], engines: Sequence[str] | None, *, measured: bool
+) -> tuple[str, str] | None:
+    """What is asked of `generate` and does not go with the rest, and why; None where all does.
+
+    Args:
+        given: names of what is given: formula, elements, metals, ligands, formula_units,
+            wavelength.
+        engines: that are named.
+        measured: whether there is a pattern.
+    """
+    if not measured:
+        for name in NEED_A_PATTERN:
+            if name in given:
+                return name, "goes with a pattern; give one, or leave it out"
+    if "elements" in given:
+        for name in NEED_A_FORMULA:
+            if name in given:
+                return name, "elements stand in place of it; leave one or the other out"
+        if list(engines or ()) != DRAWING:
+            return "engines", f"elements go with {DRAWING[0]} alone; name it"
+    return None
+
+
+def withheld_of(text: str) -> frozenset[str]:
+    """The reduced formulas that `--without` names."""
+    from data.formula import parse_formula, reduced_formula
+
+    return frozenset(reduced_formula(parse_formula(one)) for one in text.split(",") if one.strip())
 
 
 def cell_of(text: str | None) -> Cell | None:

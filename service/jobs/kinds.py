@@ -21,7 +21,7 @@ from service import map as maps
 from service import templates
 from service.api.asked import wanted_of
 from service.api.parsing import parse_pattern
-from service.api.queries import GenerateOptions, SearchOptions, radiation_of
+from service.api.queries import GenerateOptions, SearchOptions
 from service.batch import Outcome, look_up_all
 from service.proposals import cif_of, proposed, render_part, solution_answer
 from service.settings import ServeSettings
@@ -96,8 +96,7 @@ def generate(work: Work) -> Any:  # noqa: ANN401 - a JSON document
 
     measured = None
     for label, content in work.files:
-        radiation = radiation_of(options.wavelength)
-        measured = parse_pattern(content, label, radiation, work.settings.max_points)
+        measured = parse_pattern(content, label, wanted.radiation, work.settings.max_points)
     solution = proposed(
         Library.open(work.library),
         wanted,

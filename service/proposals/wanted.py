@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from data.pattern import Pattern
+from data.radiation import Radiation
 from generator.candidate import Cell
 from generator.elements import ElementSolver
 from generator.imagined import FormulaSolver
@@ -24,6 +25,7 @@ class Wanted:
         ligands, cell, space_group, formula_units: as of `generator.candidate.Sought`.
         engines, samples, templates, without, refine, relax, time_limit_s: as of
             `generator.solver.Solver.solve`.
+        radiation: that the pattern is read with, where it is told.
     """
 
     composition: Mapping[str, float]
@@ -39,6 +41,7 @@ class Wanted:
     refine: bool = True
     relax: bool = False
     time_limit_s: float | None = None
+    radiation: Radiation | None = None
 
 
 def proposed(

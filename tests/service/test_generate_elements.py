@@ -148,9 +148,17 @@ def test_a_formula_may_be_asked_for_by_name(
         (("--elements", "Mg,Al,Si,O"), 1, "elements Mg,Al,Si,O: a cloud of points holds one to 3"),
         (("--elements", "Mg,Xx"), 1, "elements Xx: no such element; write symbols: Mg,Mn,O"),
         (("--elements", ","), 1, "elements none: a cloud of points holds one to 3 elements"),
-        (("--elements", "Mn,O", "--formula", "MnO"), 2, "in place of --formula"),
-        (("--elements", "Mn,O", "--formula-units", "4"), 2, "in place of --formula"),
-        (("--elements", "Mn,O", "--engine", "substitution"), 2, "--engine pointcloud alone"),
+        (("--elements", "Mn,O", "--formula", "MnO"), 2, "--formula: elements stand in place"),
+        (
+            ("--elements", "Mn,O", "--formula-units", "4"),
+            2,
+            "--formula-units: elements stand in place",
+        ),
+        (
+            ("--elements", "Mn,O", "--engine", "substitution"),
+            2,
+            "--engine: elements go with pointcloud alone",
+        ),
         (("--elements", "Mn,O", "--space-group", "227"), 1, "agrees with what is known"),
     ],
 )

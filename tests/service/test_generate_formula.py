@@ -59,7 +59,7 @@ def test_a_formula_alone_is_answered(braggle: Braggle, library: Library, tmp_pat
     "words, code, said",
     [
         (("--engine", "direct"), 1, "engine direct: needs a pattern"),
-        (("--wavelength", "CuKa"), 2, "go with a PATTERN"),
+        (("--wavelength", "CuKa"), 2, "--wavelength: goes with a pattern"),
         (("--engine", "substitution", "--space-group", "62"), 1, "no crystal of such a formula"),
     ],
 )

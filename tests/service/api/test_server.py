@@ -199,9 +199,9 @@ def test_structures_are_proposed_by_a_job(server: Server, rutile: Path) -> None:
     for name, told in (("wavelength", "CuKa"), ("ligands", "[O-2]:1")):
         needs = server.client.post("/v1/generate", files=[*alone, (name, (None, told))])
         assert needs.status_code == 422, needs.text
-        assert needs.json()["detail"] == f"{name}: goes with a pattern; send one, or leave it out"
+        assert needs.json()["detail"] == f"{name}: goes with a pattern; give one, or leave it out"
     for more, said in (
-        ({}, "engines: elements go with the engine pointcloud alone; name it"),
+        ({}, "engines: elements go with pointcloud alone; name it"),
         ({"engines": "pointcloud", "formula": "SnO2"}, "formula: elements stand in place of it"),
         ({"engines": "pointcloud", "elements": "Sn,O,F,Cl"}, "holds one to 3 elements"),
     ):
@@ -210,6 +210,9 @@ def test_structures_are_proposed_by_a_job(server: Server, rutile: Path) -> None:
         refused = server.client.post("/v1/generate", files=parts)
         assert refused.status_code == 422, refused.text
         assert said in refused.json()["detail"]
+    unread = {"formula": "SnO2", "wavelength": "CuQ"}
+    wrong = server.client.post("/v1/generate", files=files(rutile, 1), data=unread)
+    assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "wavelength")
     wrong = server.client.post("/v1/generate", files=files(rutile, 1), data={"cell": "1 2"})
     assert wrong.status_code == 422
     assert wrong.json()["errors"][0]["field"] in {"formula", "cell"}
