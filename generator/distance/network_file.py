@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import as_file, files
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from generator.distance.model import DistanceNetwork, DistanceShape
-from generator.network.weights_file import read_weights
+from generator.network.weights_file import read_trained, shipped
 
 WEIGHTS = "distances.safetensors"
 
 
 def read_network(path: Path) -> DistanceNetwork:
     """The network of a file as `write_weights` writes it, to be asked."""
-    weights, recipe = read_weights(path)
-    network = DistanceNetwork(DistanceShape(**recipe["shape"]))
-    network.load_state_dict(weights)
-    return network.eval().requires_grad_(requires_grad=False)
+    return read_trained(path, lambda shape: DistanceNetwork(DistanceShape(**shape)))
 
 
-@contextmanager
-def shipped_weights() -> Iterator[Path]:
+def shipped_weights() -> AbstractContextManager[Path]:
     """The file that comes with Braggle."""
-    with as_file(files("generator.distance") / "weights" / WEIGHTS) as path:
-        yield Path(path)
+    return shipped("generator.distance", WEIGHTS)

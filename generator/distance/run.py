@@ -18,12 +18,11 @@ from data.errors import BraggleError
 from generator.distance.examples import SPACINGS, DistanceExamples
 from generator.distance.model import DistanceNetwork, DistanceShape
 from generator.distance.training import DistanceRecipe, DistanceTraining
+from generator.network.held_out import enough_of
 from indexer.encoders.console import device_of, tell, training_parser
 from indexer.encoders.folder import Trainings
 from indexer.encoders.loop import Wishes
 from indexer.encoders.run import open_pack
-
-LEAST_HELD_OUT = 2
 
 
 @dataclass(frozen=True)
@@ -73,17 +72,10 @@ def open_examples(pack: Path, recipe: DistanceRecipe, device: str) -> DistanceEx
         BraggleError: the pack is missing or of another kind, or too few crystals are small enough.
     """
     crystals = open_pack(pack, device_of(device))
-    try:
-        examples = DistanceExamples(crystals, recipe.most_atoms)
-    except RuntimeError:  # torch cannot put together what is empty
-        examples = None
-    few = examples is None or len(examples.held_out) < LEAST_HELD_OUT
-    if examples is None or few or len(examples.training) < recipe.batch:
-        raise BraggleError(
-            f"{pack}: too few ordered crystals of at most {recipe.most_atoms} atoms for batches "
-            f"of {recipe.batch}; pack more, or ask for a smaller --batch"
-        )
-    return examples
+    kind = f"at most {recipe.most_atoms} atoms"
+    return enough_of(
+        lambda: DistanceExamples(crystals, recipe.most_atoms), pack, recipe.batch, kind
+    )
 
 
 def main() -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from data.errors import BraggleError
 from indexer.encoders.averaged import AveragedRecipe, AveragedTraining
 from indexer.encoders.loop import parts
+
+LEAST_HELD_OUT = 2
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,41 @@ class HeldOutProgress:
         return ", ".join(f"{name} {value:.3f}" for name, value in held_out.items())
 
 
+class HasHeldOut(Protocol):
+    """What is trained on, by rows."""
+
+    training: Tensor
+    held_out: Tensor
+
+
+ExamplesT = TypeVar("ExamplesT", bound=HasHeldOut)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 ProgressT = TypeVar("ProgressT", bound=HeldOutProgress)
+
+
+def enough_of(make: Callable[[], ExamplesT], pack: Path, batch: int, kind: str) -> ExamplesT:
+    """What is trained on, if it fills a batch and leaves some to validate with.
+
+    Args:
+        make: puts it together.
+        pack: that it comes from.
+        batch: crystals in a step.
+        kind: of crystals, in words.
+
+    Raises:
+        BraggleError: there are too few.
+    """
+    try:
+        examples = make()
+    except RuntimeError:  # torch cannot put together what is empty
+        examples = None
+    few = examples is None or len(examples.held_out) < LEAST_HELD_OUT
+    if examples is None or few or len(examples.training) < batch:
+        raise BraggleError(
+            f"{pack}: too few ordered crystals of {kind} for batches of {batch}; "
+            "pack more, or ask for a smaller --batch"
+        )
+    return examples
 
 
 class HeldOutTraining(AveragedTraining[NetworkT, ProgressT]):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import gemmi
@@ -33,6 +32,7 @@ from generator.network.model import (
 )
 from generator.network.network_file import read_network
 from generator.network.sampling import denoised, noised
+from generator.network.weights_file import shipped
 from generator.torch_use import one_torch_thread
 from indexer.encoders.profile import profile_of_pattern
 from indexer.learned import LearnedChannel
@@ -201,7 +201,7 @@ class Questioned:
 @cache
 def shipped_network() -> GeneratorNetwork:
     """The network that comes with Braggle."""
-    with as_file(files("generator") / "network" / "weights" / WEIGHTS) as path:
+    with shipped("generator.network", WEIGHTS) as path:
         return read_network(Path(path))
 
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from data.errors import BraggleError
 from generator.network.examples import Examples
+from generator.network.held_out import enough_of
 from generator.network.model import GeneratorNetwork, NetworkShape
 from generator.network.training import (
     GeneratorRecipe,
@@ -30,8 +31,6 @@ from indexer.encoders.folder import Trainings
 from indexer.encoders.loop import Wishes
 from indexer.encoders.model import ProfileEncoder, ProfileEncoderShape
 from indexer.encoders.run import open_pack
-
-LEAST_HELD_OUT = 2
 
 
 def open_encoder(path: Path) -> ProfileEncoder:
@@ -62,17 +61,12 @@ def open_examples(pack: Path, encoder: Path, recipe: GeneratorRecipe, device: st
     """
     known = open_encoder(encoder)
     crystals = open_pack(pack, device_of(device))
-    try:
-        examples = Examples(crystals, known, recipe.laboratory)
-    except RuntimeError:  # torch cannot put together what is empty
-        examples = None
-    few = examples is None or len(examples.held_out) < LEAST_HELD_OUT
-    if examples is None or few or len(examples.training) < recipe.batch:
-        raise BraggleError(
-            f"{pack}: too few ordered crystals of at most 24 atoms for batches of {recipe.batch}; "
-            "pack more, or ask for a smaller --batch"
-        )
-    return examples
+    return enough_of(
+        lambda: Examples(crystals, known, recipe.laboratory),
+        pack,
+        recipe.batch,
+        "at most 24 atoms",
+    )
 
 
 def _stored(fields: Mapping[str, Any]) -> GeneratorRecipe:

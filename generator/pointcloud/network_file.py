@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.resources import as_file, files
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from generator.network.weights_file import read_weights
+from generator.network.weights_file import read_trained, shipped
 from generator.pointcloud.model import CloudNetwork, CloudShape
 
 WEIGHTS = "pointclouds.safetensors"
@@ -15,14 +13,9 @@ WEIGHTS = "pointclouds.safetensors"
 
 def read_network(path: Path) -> CloudNetwork:
     """The network of a file as `write_weights` writes it, to be asked."""
-    weights, recipe = read_weights(path)
-    network = CloudNetwork(CloudShape(**recipe["shape"]))
-    network.load_state_dict(weights)
-    return network.eval().requires_grad_(requires_grad=False)
+    return read_trained(path, lambda shape: CloudNetwork(CloudShape(**shape)))
 
 
-@contextmanager
-def shipped_weights() -> Iterator[Path]:
+def shipped_weights() -> AbstractContextManager[Path]:
     """The file that comes with Braggle."""
-    with as_file(files("generator.pointcloud") / "weights" / WEIGHTS) as path:
-        yield Path(path)
+    return shipped("generator.pointcloud", WEIGHTS)

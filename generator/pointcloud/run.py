@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from data.errors import BraggleError
+from generator.network.held_out import enough_of
 from generator.pointcloud.cloud import MOST_ATOMS
 from generator.pointcloud.examples import CloudExamples
 from generator.pointcloud.model import CloudNetwork, CloudShape
@@ -23,8 +24,6 @@ from indexer.encoders.console import device_of, tell, training_parser
 from indexer.encoders.folder import Trainings
 from indexer.encoders.loop import Wishes
 from indexer.encoders.run import open_pack
-
-LEAST_HELD_OUT = 2
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,8 @@ def open_examples(pack: Path, recipe: CloudRecipe, device: str) -> CloudExamples
             f"--most-atoms {recipe.most_atoms}: a cloud holds {MOST_ATOMS}; ask for no more"
         )
     crystals = open_pack(pack, device_of(device))
-    try:
-        examples = CloudExamples(crystals, recipe.most_atoms)
-    except RuntimeError:  # torch cannot put together what is empty
-        examples = None
-    few = examples is None or len(examples.held_out) < LEAST_HELD_OUT
-    if examples is None or few or len(examples.training) < recipe.batch:
-        raise BraggleError(
-            f"{pack}: too few ordered crystals of at most three elements and {recipe.most_atoms} "
-            f"atoms for batches of {recipe.batch}; pack more, or ask for a smaller --batch"
-        )
-    return examples
+    kind = f"at most three elements and {recipe.most_atoms} atoms"
+    return enough_of(lambda: CloudExamples(crystals, recipe.most_atoms), pack, recipe.batch, kind)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, fields, replace
 from enum import StrEnum
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from generator.network.held_out import ProgressT
+    from generator.network.weights_file import Recipe
     from indexer.encoders.averaged import AveragedTraining, Network, Progress
     from indexer.encoders.loop import Told
 
@@ -217,8 +220,6 @@ def generator(
     from generator.network.curves import curves_svg
     from generator.network.run import TRAININGS, open_examples
     from generator.network.training import GeneratorProgress, GeneratorTraining
-    from generator.network.weights_file import write_weights
-    from indexer.encoders.log import read_log
     from indexer.encoders.loop import Wishes
     from indexer.learned import profile_weights
 
@@ -226,13 +227,18 @@ def generator(
     recipe, earlier = TRAININGS.checked(out, wishes, resume=resume, begin=begin_from)
     with nullcontext(encoder) if encoder else profile_weights() as weights:
         examples = open_examples(pack, weights, recipe, device.value)
-    where = examples.pack.device
-    _say_of(pack, len(examples.training), len(examples.held_out), where)
+    _say_of(pack, len(examples.training), len(examples.held_out), examples.pack.device)
     training = GeneratorTraining(examples, recipe)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
-    write_weights(trained, recipe, out / NETWORK)
-    log = read_log(out / LOG, GeneratorProgress)
-    _tell_end(out, NETWORK, curves_svg(log), log[-1], where, json=json)
+    _leave(
+        trained,
+        recipe,
+        out / NETWORK,
+        GeneratorProgress,
+        curves_svg,
+        examples.pack.device,
+        json=json,
+    )
 
 
 @app.command()
@@ -273,19 +279,22 @@ def distances(
     from generator.distance.curves import curves_svg
     from generator.distance.run import DistanceWishes, checked, open_examples
     from generator.distance.training import DistanceProgress, DistanceTraining
-    from generator.network.weights_file import write_weights
-    from indexer.encoders.log import read_log
 
     wishes = DistanceWishes(steps, batch, rate, seed, most_atoms, spacing and spacing.value, groups)
     recipe, earlier = checked(out, wishes, resume=resume, begin=begin_from)
     examples = open_examples(pack, recipe, device.value)
-    where = examples.pack.device
-    _say_of(pack, len(examples.training), len(examples.held_out), where)
+    _say_of(pack, len(examples.training), len(examples.held_out), examples.pack.device)
     training = DistanceTraining(examples, recipe)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
-    write_weights(trained, recipe, out / DISTANCES)
-    log = read_log(out / LOG, DistanceProgress)
-    _tell_end(out, DISTANCES, curves_svg(log), log[-1], where, json=json)
+    _leave(
+        trained,
+        recipe,
+        out / DISTANCES,
+        DistanceProgress,
+        curves_svg,
+        examples.pack.device,
+        json=json,
+    )
 
 
 @app.command()
@@ -316,22 +325,19 @@ def pointclouds(
 ) -> None:
     """Train the network that draws crystals of given elements, and write its weights."""
     torch_needed()
-    from generator.network.weights_file import write_weights
     from generator.pointcloud.curves import curves_svg
     from generator.pointcloud.run import TRAININGS, CloudWishes, open_examples
     from generator.pointcloud.training import CloudProgress, CloudTraining
-    from indexer.encoders.log import read_log
 
     wishes = CloudWishes(steps, batch, rate, seed, most_atoms)
     recipe, earlier = TRAININGS.checked(out, wishes, resume=resume, begin=begin_from)
     examples = open_examples(pack, recipe, device.value)
-    where = examples.device
-    _say_of(pack, len(examples.training), len(examples.held_out), where)
+    _say_of(pack, len(examples.training), len(examples.held_out), examples.device)
     training = CloudTraining(examples, recipe)
     trained = _train(training, recipe.steps, out, begin_from=earlier, resume=resume)
-    write_weights(trained, recipe, out / POINTCLOUDS)
-    log = read_log(out / LOG, CloudProgress)
-    _tell_end(out, POINTCLOUDS, curves_svg(log), log[-1], where, json=json)
+    _leave(
+        trained, recipe, out / POINTCLOUDS, CloudProgress, curves_svg, examples.device, json=json
+    )
 
 
 def _say_of(
@@ -372,6 +378,25 @@ def _with_last(now: Progress, before: Progress) -> Progress:
     """The same with what was not measured anew."""
     missing = [field.name for field in fields(now) if getattr(now, field.name) is None]
     return replace(now, **{name: getattr(before, name) for name in missing})
+
+
+def _leave(
+    trained: nn.Module,
+    recipe: Recipe,
+    weights: Path,
+    progress: type[ProgressT],
+    curves: Callable[[Sequence[ProgressT]], str],
+    device: torch.device,
+    *,
+    json: bool,
+) -> None:
+    """Write a generator's network, draw how its training went, and say so."""
+    from generator.network.weights_file import write_weights
+    from indexer.encoders.log import read_log
+
+    write_weights(trained, recipe, weights)
+    log = read_log(weights.parent / LOG, progress)
+    _tell_end(weights.parent, weights.name, curves(log), log[-1], device, json=json)
 
 
 def _tell_end(
