@@ -177,7 +177,9 @@ def _without_brackets(part: str, text: str) -> dict[str, float]:
             raise CrystalError(f"formula {text!r}: {part[end:].strip()!r} is not understood")
         symbol = "H" if item[1] == "D" else item[1]
         if symbol not in _RANK:
-            raise CrystalError(f"formula {text!r}: {symbol!r} is not an element")
+            raise CrystalError(
+                f"formula {text!r}: {symbol!r} is not an element; write a formula such as PbSO4"
+            )
         amounts[symbol] = amounts.get(symbol, 0.0) + float(item[2] or 1)
         end = item.end()
     return amounts

@@ -20,7 +20,7 @@ from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from generator.candidate import Candidate, Cell, Sought, Task
 from generator.hull import ABOVE_HULL, Hull, hull_of
-from generator.imagined import BY_WHAT_IS_USUAL, HEAT_EV, SETTLED, usual_first
+from generator.imagined import BY_WHAT_IS_USUAL, SETTLED, lowest_first, usual_first
 from generator.known import agrees
 from generator.pointcloud.engine import DRAWN, MOST_ELEMENTS, PointCloudEngine, candidate_of
 from generator.refinement.energy import ENERGY, Settle, chgnet_settling, settled
@@ -115,7 +115,7 @@ class ElementSolver:
                 ranked, more = self._with_energies(until, ranked, without, report)
                 said += more
             groups = grouped(ranked, samples)
-            proposals = self.solver.drawn(whole, tasks[0], groups) if groups else ()
+            proposals = self.solver.with_curves(whole, tasks[0], groups) if groups else ()
         if not proposals:
             raise QueryError(_nothing(symbols, until, time_limit_s, len(drawn)))
         if until.is_late:
@@ -177,11 +177,7 @@ class ElementSolver:
         hull = self._hull(until, settle, without, report)
         relaxed = settled(until, promising(ranked, SETTLED), settle, report)
         known = [one for one in with_above(hull, relaxed) if ABOVE_HULL in one.features]
-        top = max((one.score for one in ranked), default=0.0)
-        scored = [
-            replace(one, score=top + 20.0 - one.features[ABOVE_HULL] / HEAT_EV) for one in known
-        ]
-        return [*sorted(scored, key=lambda one: -one.score), *ranked], [*said, *said_of(hull)]
+        return lowest_first(known, ranked, ABOVE_HULL), [*said, *said_of(hull)]
 
     def _with_energies(
         self,

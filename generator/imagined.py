@@ -37,7 +37,8 @@ MISMATCH = 3.0
 HEAT_EV = 0.05
 """Energy an atom, in eV, that makes a structure e times less likely."""
 BY_WHAT_IS_USUAL = (
-    "structures are ranked by what is usual and not by energy, which `relax` has CHGNet estimate"
+    "structures are ranked by what is usual and not by energy; the option relax has CHGNet "
+    "estimate it"
 )
 WITHOUT_PATTERN = ("substitution", "distance")
 """Engines that need no pattern, and are asked when none is named."""
@@ -205,14 +206,27 @@ def by_energy(
     if settle is None:
         return list(ranked)
     relaxed = settled(sought, promising(ranked, SETTLED), settle, report)
+    return lowest_first(relaxed, ranked, ENERGY)
+
+
+def lowest_first(
+    relaxed: Sequence[Candidate], ranked: Sequence[Candidate], energy: str
+) -> list[Candidate]:
+    """Structures whose energy is known, of the least first, then all as they were ranked.
+
+    Args:
+        relaxed: with the energy among their features.
+        ranked: best first.
+        energy: the feature, in eV an atom.
+    """
     if not relaxed:
         return list(ranked)
-    least = relaxed[0].features[ENERGY]
+    least = min(one.features[energy] for one in relaxed)
     top = max(one.score for one in ranked)
     scored = [
-        replace(one, score=top + 20.0 - (one.features[ENERGY] - least) / HEAT_EV) for one in relaxed
+        replace(one, score=top + 20.0 - (one.features[energy] - least) / HEAT_EV) for one in relaxed
     ]
-    return [*scored, *ranked]
+    return [*sorted(scored, key=lambda one: -one.score), *ranked]
 
 
 def _imagined(sought: Sought, engine: Imaginer) -> list[Candidate]:

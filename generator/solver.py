@@ -188,7 +188,7 @@ class Solver:
                 reduced_formula(composition),
                 tuple(warnings),
                 tuple(one.name for one in asked),
-                self.drawn(whole, task, grouped(ranked, samples)),
+                self.with_curves(whole, task, grouped(ranked, samples)),
             )
 
         def show(found: Sequence[Candidate]) -> None:
@@ -295,7 +295,7 @@ class Solver:
         both = [*ranked, *self.ranker.ranked(task, more)]
         return sorted(both, key=lambda one: -one.score)
 
-    def drawn(
+    def with_curves(
         self, whole: Prepared, task: Task, proposals: Sequence[Proposal]
     ) -> tuple[Proposal, ...]:
         """The same with template, fit and curves."""
