@@ -475,7 +475,7 @@ def test_a_large_library_is_searched_without_holding_its_lines(
     monkeypatch: pytest.MonkeyPatch, library: Library
 ) -> None:
     held = Searcher(library)
-    monkeypatch.setattr("indexer.library.LINES_HELD", 10)
+    monkeypatch.setattr("indexer.snapshot.LINES_HELD", 10)
     monkeypatch.setattr("search.searcher.READ_UP_TO", 10)
     read = Searcher(Library.open(library.path))
     read.warm()
