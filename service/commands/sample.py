@@ -44,7 +44,8 @@ def sample_of(formula: str | None, metals: str | None, ligands: Sequence[str] | 
 
     if formula is None and not metals and not ligands:
         raise typer.BadParameter(
-            "say what the sample is made of: by --formula, or by --metals and --ligand with counts"
+            "nothing says what the sample is made of; give its formula, or its metals and ligands "
+            "with their numbers"
         )
     given = None if formula is None else parse_formula(formula)
     molecules = [parse_ligand(one) for one in ligands or ()]

@@ -67,6 +67,14 @@ FILES = {
 """What pages load, and the package it lies in."""
 
 WAVELENGTHS = ("CuKa", "CuKa1", "CoKa", "MoKa", "AgKa", "CrKa", "FeKa")
+ENGINES = {
+    "substitution": "known structure types, their elements exchanged",
+    "diffusion": "a network draws atoms in the cell, shown templates",
+    "direct": "atoms moved about until the pattern fits",
+    "distance": "a network foretells distances of the formula's atoms",
+    "pointcloud": "a network draws clouds of points; for elements alone, up to three",
+}
+"""Those of the solver, and what they do."""
 MOST_COUNTED = 12
 LAST_ADDED = 6
 
@@ -81,6 +89,7 @@ def index(request: Request) -> Response:
         elements=periodic_table(),
         examples=examples(),
         wavelengths=WAVELENGTHS,
+        engines=ENGINES,
     )
 
 

@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from data.bundled import bundled_records, examples
 from data.cif import write_cif
+from generator.solver import ENGINES
 from tests.service.api.server import LONG_S, Server, running, wait_for
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -281,7 +282,7 @@ def test_candidates_appear_while_more_are_made_and_a_run_is_cancelled(page: Any)
 
 def test_structures_are_proposed_for_a_formula_without_a_pattern(page: Any) -> None:
     page.goto("/")
-    assert "formula alone" in page.inner_text("#proposed-for")
+    assert "composition alone" in page.inner_text("#proposed-for")
     page.fill("#formula", "CaSO4")
     page.fill("#samples", "2")
     page.click("#propose button")
@@ -291,6 +292,35 @@ def test_structures_are_proposed_for_a_formula_without_a_pattern(page: Any) -> N
     page.click("[data-example=PbSO4]")
     page.wait_for_selector("#curve svg")
     assert page.inner_text("#proposed-for").startswith("They will be for ")
+
+
+def test_what_else_is_known_of_a_sample_is_said_on_the_page(page: Any) -> None:
+    page.goto("/")
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.post_data or ""))
+    page.click(".more summary")
+    assert serious(page, LOOKS) == []
+    assert is_as_wide_as_the_window(page)
+    names = page.locator("[name=engines]").evaluate_all("all => all.map(one => one.value)")
+    assert names == list(ENGINES)
+    page.click("#propose button")
+    page.wait_for_selector("#generate-problem:not([hidden])")
+    assert "give its formula" in page.inner_text("#generate-problem")
+    page.fill("#formula", "Mg, O")
+    page.fill("[name=space_group]", "Fm-3m")
+    page.check("[name=engines][value=substitution]")
+    page.click("#propose button")
+    page.wait_for_selector("text=elements go with pointcloud alone")
+    page.uncheck("[name=engines][value=substitution]")
+    page.fill("#samples", "1")
+    page.click("#propose button")
+    page.wait_for_selector("#generate-job button")
+    page.click("#generate-job button")
+    page.wait_for_selector("text=/proposed|Cancelled/")
+    said = "".join(asked)
+    for name, value in (("elements", "Mg, O"), ("engines", "pointcloud"), ("space_group", "Fm-3m")):
+        assert f'name="{name}"\r\n\r\n{value}\r\n' in said
+    assert 'name="formula"' not in said
 
 
 @pytest.mark.parametrize(

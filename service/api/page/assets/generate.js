@@ -5,7 +5,7 @@ import { run } from "./jobs.js";
 
 const byId = (id) => document.getElementById(id);
 
-const ALONE = "No pattern is chosen: they will be for the formula alone, and much less sure.";
+const ALONE = "No pattern is chosen: they will be for the composition alone, and much less sure.";
 
 /** Say what they will be for: a pattern's file, or none. */
 export function meant(file) {
@@ -20,7 +20,7 @@ export function prepareGenerate(current) {
     event.preventDefault();
     const { file, wavelength } = current(), button = form.querySelector("button");
     const values = {
-      formula: byId("formula").value.trim(), wavelength: file && wavelength, samples: byId("samples").value,
+      ...asked(form), wavelength: file && wavelength, samples: byId("samples").value,
       time_limit: 60 * byId("minutes").value, part: "true",
     };
     complain(problem, null);
@@ -45,15 +45,24 @@ export function prepareGenerate(current) {
   });
 }
 
+/** What the form says of the sample and of the way. Elements alone are told by their commas. */
+function asked(form) {
+  const given = new FormData(form), engines = given.getAll("engines"), made = byId("formula").value.trim();
+  const values = Object.fromEntries([...given].map(([name, value]) => [name, value.trim()]));
+  if (engines.length) values.engines = engines.join(",");
+  if (made.includes(",")) return { ...values, elements: made, engines: values.engines ?? "pointcloud" };
+  return { ...values, formula: made };
+}
+
 const counted = ({ proposals }) => (proposals.length === 1 ? "One structure" : `${proposals.length || "No"} structures`);
 
 function show(area, found) {
   area.innerHTML = found.part;
   area.querySelectorAll(".proposal").forEach((one, i) => {
-    const button = document.createElement("button"), { cif, rank } = found.proposals[i];
+    const button = document.createElement("button"), { cif, formula, rank } = found.proposals[i];
     button.type = "button";
     button.textContent = `CIF of proposal ${rank}`;
-    button.addEventListener("click", () => keep(new Blob([cif], { type: "chemical/x-cif" }), `${found.query.formula}-${rank}.cif`));
+    button.addEventListener("click", () => keep(new Blob([cif], { type: "chemical/x-cif" }), `${formula}-${rank}.cif`));
     one.append(button);
   });
   braggle.drawPlots(area);
