@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 import gemmi
@@ -136,7 +136,7 @@ def _reduced(lattice: _FLOAT) -> _FLOAT:
     return np.array(moyopy.niggli_reduce(lattice.tolist())[0])
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _settings(cell: Cell, system: str) -> _FLOAT:
     """The cell in all settings that obey a crystal system, made to obey it. Shape (n, 6)."""
     cells = _transformed(lattice_of_cell(cell))

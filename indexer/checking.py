@@ -63,7 +63,7 @@ def check_before_publishing(
         logged: so many rows of the log of templates are those of the version before.
         anew: whether indexes are made anew where much has come or gone, whatever that costs;
             otherwise this is left to `maintain` where it takes long. An index that finds too
-            little is made anew in any case.
+            little, or has less than half of the rows, is made anew in any case.
 
     Returns:
         Of each channel's index, the part of the 100 nearest of a sample that it finds.
@@ -82,7 +82,10 @@ def check_before_publishing(
         vectors_of = partial(stored_vectors, channel, reader)
         index, _ = cached_index(path, published, channel, reader, glance=True)
         recall = index.recall(vectors_of)
-        grown = overgrown(index) and (anew or len(index) <= FLAT_UP_TO)
+        # Of a build that comes in parts, too, most rows have to be in the main index.
+        grown = overgrown(index) and (
+            anew or len(index) <= FLAT_UP_TO or index.delta > len(index) / 2
+        )
         if grown or recall is None or recall < ENOUGH:
             index = new_index(channel, reader)
             save_index(path, published.version, channel, index, reader)

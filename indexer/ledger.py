@@ -12,11 +12,16 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from data.offered import Origin
 from indexer.schema import LEDGER, LEDGER_SCHEMA
 from indexer.tables import Reader, quoted
+
+LOOKS = 16
+"""So often the whole ledger is gone through; after that, hashes of all paths pay."""
 
 Status = Literal["added", "merged", "known", "superseded", "failed"]
 """Brought a new entry; a further source of an entry; nothing new; gave what another content of the
@@ -115,16 +120,53 @@ def read_ledger(reader: Reader, *, failed: bool = False, since: int = 0) -> list
     return [row for row in last.values() if row.status == "failed"]
 
 
-def last_rows(reader: Reader, origins: Sequence[Origin]) -> dict[str, LedgerRow]:
-    """What the ledger says last of some files, by their keys."""
-    if not reader.rows(LEDGER) or not origins:
-        return {}
-    condition = (
-        f"path IN ({quoted({one.path for one in origins})}) "
-        f"AND member IN ({quoted({one.member for one in origins})})"
-    )
-    found: dict[str, LedgerRow] = {}
-    for one in reader.where(LEDGER, condition, LEDGER_SCHEMA.names).to_pylist():
-        row = LedgerRow.of(one)
-        found[Origin(row.path, row.member, row.size, row.sha256).key] = row
-    return found
+class Ledger:
+    """What the ledger says last of files, to be asked of a few of them, once or very often."""
+
+    def __init__(self, reader: Reader | None) -> None:
+        """Of a library as it is published, or of none."""
+        self._reader = reader
+        self._asked = 0
+        self._hashes = np.zeros(0, np.int64)
+
+    def go_on_from(self, reader: Reader) -> None:
+        """More rows are published; those that there were are where they were."""
+        self._reader = reader
+
+    def last(self, origins: Sequence[Origin]) -> dict[str, LedgerRow]:
+        """The last row of each file that there is one of, by the file's key."""
+        reader = self._reader
+        if reader is None or not reader.rows(LEDGER) or not origins:
+            return {}
+        self._asked += 1
+        if self._asked <= LOOKS:
+            condition = (
+                f"path IN ({quoted({one.path for one in origins})}) "
+                f"AND member IN ({quoted({one.member for one in origins})})"
+            )
+            table = reader.where(LEDGER, condition, LEDGER_SCHEMA.names)
+        else:
+            rows = self._rows(reader, origins)
+            if not len(rows):
+                return {}
+            table = reader.take(LEDGER, rows, LEDGER_SCHEMA.names)
+        found: dict[str, LedgerRow] = {}
+        for one in table.to_pylist():
+            row = LedgerRow.of(one)
+            found[Origin(row.path, row.member, row.size, row.sha256).key] = row
+        return found
+
+    def _rows(self, reader: Reader, origins: Sequence[Origin]) -> NDArray[np.int64]:
+        """Where files of these hashes stand, in row order. Shape (n,)."""
+        if len(self._hashes) < reader.rows(LEDGER):
+            new = reader.tail(LEDGER, len(self._hashes), ["path", "member"])
+            pairs = zip(new["path"].to_pylist(), new["member"].to_pylist(), strict=True)
+            hashes = np.fromiter(map(hash, pairs), np.int64, len(new))
+            self._hashes = np.concatenate([self._hashes, hashes])
+            self._order = np.argsort(self._hashes, kind="stable")
+            self._sorted = self._hashes[self._order]
+        wanted = np.array([hash((one.path, one.member)) for one in origins], np.int64)
+        first = np.searchsorted(self._sorted, wanted, "left")
+        last = np.searchsorted(self._sorted, wanted, "right")
+        places = [self._order[a:b] for a, b in zip(first, last, strict=True) if a < b]
+        return np.unique(np.concatenate(places)) if places else np.zeros(0, np.int64)

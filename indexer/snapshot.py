@@ -327,10 +327,11 @@ class Snapshot:
 
     @cached_property
     def _catalogue(self) -> Catalogue:
+        reader = self._reader  # a catalogue that held its snapshot would outlive it
         return Catalogue(
-            self._reader.table(ENTRIES, FACTS_COLUMNS),
-            lambda: self._reader.table(SOURCES, SOURCES_COLUMNS),
-            lambda: self._reader.batches(ENTRIES, STRUCTURE_COLUMNS),
+            reader.table(ENTRIES, FACTS_COLUMNS),
+            lambda: reader.table(SOURCES, SOURCES_COLUMNS),
+            lambda: reader.batches(ENTRIES, STRUCTURE_COLUMNS),
         )
 
     def _column(self, name: str) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from data.offered import Offered, Origin, Place
 from data.record import Problem
 from indexer.ingest import Chunk, Item
-from indexer.ledger import LedgerRow, Outcome, Status, last_rows
+from indexer.ledger import Ledger, LedgerRow, Outcome, Status
 from indexer.schema import ENTRIES, SOURCES
 from indexer.tables import Reader, present, quoted
 
@@ -109,6 +109,7 @@ class Tally:
         """Begin with a library as it is published, or with none."""
         self._reader = reader
         self._there = _ids_of(reader)
+        self._ledger = Ledger(reader)
         self._new: set[str] = set()
         self._gone: set[str] = set()
         self._keys: set[SourceKey] = set()
@@ -129,6 +130,7 @@ class Tally:
     def go_on_from(self, reader: Reader) -> None:
         """What came so far is published, and need not be remembered."""
         self._reader, self._there = reader, _ids_of(reader)
+        self._ledger.go_on_from(reader)
         for remembered in (
             self._new,
             self._gone,
@@ -161,7 +163,7 @@ class Tally:
         stream = iter(items)
         while some := list(islice(stream, LOOKED_UP)):
             origins = [one.origin for one in some if isinstance(one, Offered | Place)]
-            last = last_rows(self._reader, origins) if self._reader else {}
+            last = self._ledger.last(origins)
             there = self._known(one for row in last.values() for one in row.entries)
             for item in some:
                 row = last.get(item.origin.key) if isinstance(item, Offered | Place) else None

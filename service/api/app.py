@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from service.api import docs_routes, entry_routes, health_routes, job_routes, search_routes
-from service.api.clients import Clients, is_loopback
+from service.api.clients import Clients, Streams, is_loopback
 from service.api.guard import Guard, Observed
 from service.api.keys import KeyStore
 from service.api.metrics import Metrics
@@ -123,6 +123,7 @@ def _lifespan(
             jobs=store,
             supervisor=Supervisor(store, served.path, serve),
             metrics=metrics,
+            streams=Streams(serve.streams_per_client, serve.requests_at_once),
             closing=asyncio.Event(),
         )
         app.state.services = services
@@ -137,8 +138,7 @@ def _lifespan(
             services.closing.set()
             for task in tasks:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(services.supervisor.stop)
             services.sandbox.close()
             services.searches.close()

@@ -18,6 +18,8 @@ from service.api.queries import Options, label_of
 FORM, JSON = "multipart/form-data", "application/json"
 MOST_FIELDS = 100
 MOST_FIELD_BYTES = 100_000
+MOST_JSON_BYTES = 16_000_000
+"""Whole arrays of numbers are held as objects while they are checked."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -111,6 +113,12 @@ async def read_json(request: Request, model: type[M]) -> M:
         ProblemError: it is no JSON, or an option is not understood.
     """
     body = await request.body()
+    if len(body) > MOST_JSON_BYTES:
+        raise ProblemError(
+            "too-large",
+            f"the body is JSON of more than {MOST_JSON_BYTES / 1e6:g} MB; send less, or a file in "
+            "a form",
+        )
     try:  # large arrays take a while
         return await asyncio.to_thread(model.model_validate_json, body)
     except ValidationError as error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
@@ -104,6 +105,36 @@ class Rates:
         if len(self._left) > REMEMBERED:
             self._left.popitem(last=False)
         return 0.0 if served else (1 - left) * 60 / self._most
+
+
+class Streams:
+    """Streams of events that are open. They last, so they are counted apart from requests."""
+
+    def __init__(self, per_client: int, at_once: int) -> None:
+        self._per_client, self._at_once = per_client, at_once
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, client: str) -> Iterator[None]:
+        """Hold a client's stream open.
+
+        Raises:
+            ProblemError: the client, or all together, have as many as are held.
+        """
+        mine, everyone = self._open[client], self._open.total()
+        if mine >= self._per_client or everyone >= self._at_once:
+            raise ProblemError(
+                "busy",
+                f"{mine} streams of yours and {everyone} in all are open, and no more are; close "
+                "one, or ask for the job itself now and then",
+                retry_after_s=5,
+            )
+        self._open[client] += 1
+        try:
+            yield
+        finally:
+            self._open[client] -= 1
+            self._open += Counter()  # forgets those at zero
 
 
 def address_of(scope: Scope) -> str:

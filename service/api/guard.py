@@ -23,6 +23,9 @@ from service.settings import ServeSettings
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_METHODS = _SAFE_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+"""That are counted by name: a client may invent others without end."""
+_STREAM = re.compile(r"/v1/jobs/[^/]+/events")
 WATCHING = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered however many requests there are, so that nobody restarts a service that is busy."""
 
@@ -83,6 +86,7 @@ class Observed:
         finally:
             self._metrics.requests_now.dec()
             self._tell(scope, status, time.perf_counter() - begun)
+            state["opened"] = None  # the server may keep what it knows of a request for a while
             REQUEST_ID.reset(token)
 
     @staticmethod
@@ -98,7 +102,7 @@ class Observed:
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "none")
         state = scope["state"]
-        method = scope["method"] if scope["method"].isalpha() else "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.requests.labels(method, route, str(status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if kind := state.get("problem"):
@@ -138,7 +142,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._now += 1
+        counts = not _STREAM.fullmatch(scope["path"])  # they last, and are counted by themselves
+        self._now += counts
         try:
             self._check(scope)
         except ProblemError as problem:
@@ -146,7 +151,7 @@ class Guard:
         else:
             await self._app(scope, _Body(scope, receive, self._settings).receive, send)
         finally:
-            self._now -= 1
+            self._now -= counts
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -27,6 +27,7 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 Read = Annotated[Client, Depends(needs("read"))]
 LOOK_S = 0.25
 MOST_KEY = 255
+MOST_DIGITS = 18
 
 
 @router.post(
@@ -72,8 +73,11 @@ async def result(request: Request, job_id: str, client: Read) -> Response:
     raise ProblemError("not-ready", f"the job {why}")
 
 
-async def _watched(request: Request, job_id: str, client: Read) -> Job:
-    return await _found(request, job_id, client)
+async def _watched(request: Request, job_id: str, client: Read) -> AsyncIterator[Job]:
+    """The job, and one of the client's streams for as long as the answer lasts."""
+    found = await _found(request, job_id, client)
+    with services_of(request).streams.one(client.id):
+        yield found
 
 
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
@@ -92,7 +96,8 @@ async def events(
     service stops; a client that comes again with `Last-Event-ID` gets what is new.
     """
     services = services_of(request)
-    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else 0
+    said = (last_event_id or "")[:MOST_DIGITS]
+    seen = int(said) if said.isdecimal() else 0
     now: Job | None = job
     while now is not None:
         if parts and now.revision > seen:
@@ -107,6 +112,7 @@ async def events(
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_S):
                 await services.closing.wait()
+        request.state.opened = None  # a stream may last longer than the version it began with
         now = await run_in_threadpool(services.jobs.get, job.id)
 
 
@@ -144,17 +150,18 @@ async def accepted(
         kind: of `service.jobs.kinds.KINDS`.
         options: of the work.
         uploads: files.
-        key: for idempotency, unless the request brings one.
+        key: for idempotency, in place of the request's own; a job of that key that failed or was
+            cancelled is made anew.
 
     Raises:
         ProblemError: there are too many, or the idempotency key came with another request.
     """
     services = services_of(request)
-    key = request.headers.get("idempotency-key", key)
-    if key is not None and not 0 < len(key) <= MOST_KEY:
+    given = request.headers.get("idempotency-key")
+    if given is not None and not 0 < len(given) <= MOST_KEY:
         raise ProblemError(
             "bad-value",
-            f"Idempotency-Key: {len(key)} characters; give 1 to {MOST_KEY}",
+            f"Idempotency-Key: {len(given)} characters; give 1 to {MOST_KEY}",
             field="Idempotency-Key",
         )
     settings = services.settings
@@ -165,8 +172,9 @@ async def accepted(
             client.id,
             options.model_dump(mode="json"),
             uploads,
-            limits=Limits(settings.jobs_per_client, settings.jobs_waiting),
-            idempotency_key=key,
+            limits=Limits(settings.jobs_per_client, settings.jobs_waiting, settings.jobs_mb),
+            idempotency_key=key or given,
+            anew=key is not None,
         )
     except TooManyJobsError as error:
         raise ProblemError("too-many-jobs", str(error), retry_after_s=30) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -71,6 +72,8 @@ class Problem(BaseModel):
 ErrorDocument = Callable[[Request, "ProblemError", Mapping[str, Any]], Response]
 """Makes an answer of a problem, and of the problem document that it is elsewhere."""
 
+_BRIEF = reprlib.Repr()
+_BRIEF.maxstring = 80
 _OF_STATUS = {400: "unreadable-request", 404: "not-found", 405: "method-not-allowed"}
 
 
@@ -235,7 +238,7 @@ def _value_error(found: Mapping[str, Any]) -> dict[str, str]:
     elif found["type"] == "value_error":
         detail = f"{field}: {said}" if field else said
     else:
-        given = repr(found["input"])
+        given = _BRIEF.repr(found["input"])
         shown = given if len(given) <= 60 else f"{given[:60]}…"
         detail = f"{field}: {shown} is not understood; {said[:1].lower()}{said[1:]}"
     return _error(field, detail)

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    field_validator,
+    model_validator,
+)
 
 from data.pattern import Pattern
 from data.radiation import Radiation
@@ -23,13 +30,23 @@ Words = Annotated[
     str, Field(max_length=1000, description="Symbols of elements, with commas: Pb,S,O")
 ]
 SpanText = Annotated[str, Field(max_length=60, description="FROM:TO; either may be left out")]
-Numbers = list[FiniteFloat]
+MOST_NUMBERS = 1_000_000
+Numbers = Annotated[list[FiniteFloat], Field(max_length=MOST_NUMBERS, fail_fast=True)]
+"""The first that is none is told: a million of them would cost more than the request did."""
+MOST_NAMES = 100
 
 
 class Options(BaseModel):
     """What no request says is refused, so that a misspelt option is not passed over."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few(cls, given: Any) -> Any:  # noqa: ANN401 - whatever was sent
+        if isinstance(given, dict) and len(given) > MOST_NAMES:
+            raise ValueError(f"{len(given)} names are given; send those that /docs lists")
+        return given
 
 
 class FilterOptions(Options):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.bundled import examples
-from data.errors import BraggleError, LibraryError
+from data.errors import LibraryError
 from data.radiation import Radiation
 from data.reading import read_pattern
 from indexer.library import Library
@@ -27,6 +27,8 @@ from service.batch import cores, fit_alone, threads_may_share
 
 T = TypeVar("T")
 
+AGAIN_S = 30.0
+"""Until a version that could not be read is tried again."""
 REMEMBERED = 10
 """Look-ups, about, from which it is told how long the next one takes."""
 
@@ -82,6 +84,7 @@ class Served:
         self.is_warm = False
         self._metrics = metrics
         self._seen: tuple[int, ...] = ()
+        self._again_at = float("inf")
 
     def start(self) -> None:
         """Open what is published.
@@ -98,7 +101,7 @@ class Served:
             if self.current is not None:
                 self.current.warm()
                 searches.now(self.current.rehearse)
-        except BraggleError:
+        except Exception:  # noqa: BLE001 - whatever it is, it must not keep the service unready
             log.exception("the library cannot be read ahead")
         self.is_warm = True
 
@@ -112,18 +115,20 @@ class Served:
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Take up what was published since the last look."""
+        """Take up what was published since the last look, or could not be read then."""
         stamp = self._stamp()
-        if stamp != self._seen:
+        if stamp != self._seen or time.monotonic() >= self._again_at:
             self._seen = stamp
             self.reload()
 
     def reload(self) -> None:
         """Take up what is published now, once it is read; requests that run keep theirs."""
+        self._again_at = float("inf")
         try:
             opened = Opened.at(self.path)
             opened.warm()
         except Exception:  # noqa: BLE001 - whatever is wrong with the new one, the old one serves
+            self._again_at = time.monotonic() + AGAIN_S
             self._metrics.library_reloads.labels("failed").inc()
             log.exception("the new version of the library cannot be read; the one before stays")
             return

@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from service.api.clients import Streams
+from service.api.logs import log
 from service.api.metrics import Metrics
 from service.api.sandbox import Sandbox
 from service.api.served import Opened, Searches, Served, opened_of
@@ -30,11 +32,15 @@ class Services:
     jobs: JobStore
     supervisor: Supervisor
     metrics: Metrics
+    streams: Streams
     closing: asyncio.Event
 
     def warm(self) -> None:
         """Read ahead and start what requests would else wait for."""
-        self.sandbox.warm()
+        try:
+            self.sandbox.warm()
+        except Exception:  # noqa: BLE001 - whatever it is, the first upload tries again
+            log.exception("no reader of uploads could be started ahead")
         self.served.warm(self.searches)
 
 

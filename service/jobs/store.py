@@ -20,7 +20,8 @@ from typing import Any, Literal, Protocol
 from data.errors import BraggleError
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-ENDED = frozenset({"succeeded", "failed", "cancelled"})
+LOST = frozenset({"failed", "cancelled"})
+ENDED = LOST | {"succeeded"}
 
 _TABLES = """
     PRAGMA journal_mode = WAL;
@@ -53,6 +54,10 @@ _CLAIM = f"""
     WHERE place = (SELECT place FROM jobs WHERE state = 'queued' ORDER BY place LIMIT 1)
     RETURNING {_SEEN}
 """  # noqa: S608
+_TAKEN = """
+    SELECT (page_count - freelist_count) * page_size
+    FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()
+"""
 
 
 class Input(Protocol):
@@ -107,10 +112,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Limits:
-    """Jobs that wait or run: of one client, and of all."""
+    """How many jobs wait or run, of one client and of all, and how much disk all jobs take."""
 
     per_client: int
     waiting: int
+    megabytes: float = float("inf")
 
 
 class TooManyJobsError(BraggleError):
@@ -151,6 +157,7 @@ class JobStore:
         *,
         limits: Limits,
         idempotency_key: str | None = None,
+        anew: bool = False,
     ) -> tuple[Job, bool]:
         """Queue a job; the second value says whether it is new.
 
@@ -161,6 +168,7 @@ class JobStore:
             inputs: files.
             limits: how many jobs are taken on.
             idempotency_key: under which the client may ask again and gets the same job.
+            anew: not where that job has failed or was cancelled.
 
         Raises:
             KeyReusedError: the key came with another request before.
@@ -175,7 +183,11 @@ class JobStore:
                     "WHERE client = ? AND idempotency_key = ?",
                     (client, idempotency_key),
                 ).fetchone()
-                if known is not None:
+                if known is not None and anew and known["state"] in LOST:
+                    database.execute(
+                        "UPDATE jobs SET idempotency_key = NULL WHERE id = ?", (known["id"],)
+                    )
+                elif known is not None:
                     if known["fingerprint"] != fingerprint:
                         raise KeyReusedError(
                             f"Idempotency-Key: {idempotency_key!r} came with another request "
@@ -314,11 +326,13 @@ class JobStore:
         """Cancel a job that waits, and ask one that runs to stop; the job as it is then."""
         with self._changing() as database:
             now = time.time()
-            database.execute(
+            cancelled = database.execute(
                 "UPDATE jobs SET state = 'cancelled', ended_at = ?, cancel_asked_at = ?, "
                 "revision = revision + 1 WHERE id = ? AND state = 'queued'",
                 (now, now, identifier),
             )
+            if cancelled.rowcount:
+                database.execute("DELETE FROM inputs WHERE job = ?", (identifier,))
             database.execute(
                 "UPDATE jobs SET cancel_asked_at = coalesce(cancel_asked_at, ?), "
                 "revision = revision + 1 WHERE id = ? AND state = 'running'",
@@ -397,6 +411,12 @@ def _check(database: sqlite3.Connection, client: str, limits: Limits) -> None:
         raise TooManyJobsError(
             f"{mine} of your jobs wait or run, and no more are taken on; wait until one has ended, "
             "or cancel one"
+        )
+    (taken,) = database.execute(_TAKEN).fetchone()
+    if taken / 1e6 > limits.megabytes:
+        raise TooManyJobsError(
+            f"jobs and their results take {taken / 1e6:.0f} MB, and no more are taken on; fetch "
+            "what you want, and delete jobs that have ended"
         )
     if everyone >= limits.waiting:
         raise TooManyJobsError(

@@ -113,6 +113,9 @@ class Supervisor:
         for worker in self._workers:
             if worker.pid == job.worker:
                 _end(worker)
+        for other in self._store.in_state("running"):
+            if other.worker == job.worker and other.id != job.id:  # taken meanwhile
+                self._store.requeue(other.id)
         if is_stubborn:
             self._store.stop(job.id)
         else:

@@ -17,8 +17,10 @@ from data.offered import Offered
 from data.sources import open_source
 from indexer import Library
 from indexer.history import history
+from indexer.index_cache import cached_index
 from indexer.maintaining import maintain
 from indexer.publishing import read_current, size_of
+from indexer.tables import Reader
 from tests.indexer.test_crashes import Crash, crash_at
 from tests.indexer.toy import SMALL, ToyChannel, records, scaled
 
@@ -275,6 +277,24 @@ class TestParts:
         at_once = Library.build(files, tmp_path / "other", channels=CHANNELS)
         assert set(at_once.ids) == set(whole.ids)
         assert {one.id for one in at_once.templates} == {one.id for one in whole.templates}
+
+    def test_most_rows_of_a_build_that_was_cut_off_are_in_its_main_index(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "library"
+        files = [offered(f"/f/{number}.cif", number) for number in range(300)]
+        monkeypatch.setattr("indexer.checking.FLAT_UP_TO", 50)
+        monkeypatch.setattr("indexer.writing.BATCH_BYTES", 1)
+        with monkeypatch.context() as patch:
+            crash_at(patch, "indexer.releasing.publish", 4)
+            with pytest.raises(Crash):
+                Library.build(files, path, channels=CHANNELS)
+        published = read_current(path)
+        reader = Reader(path, published.tables)
+        index, _ = cached_index(path, published, published.channels[0], reader, glance=True)
+        assert 150 < len(index) < 300
+        assert index.delta <= len(index) / 2
+        assert Library.open(path).verify().ok
 
     def test_a_library_that_is_replaced_is_seen_as_it_was_until_the_end(self, copy: Path) -> None:
         Library.build(records(90), copy, channels=CHANNELS, replace=True)

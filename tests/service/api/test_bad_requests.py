@@ -181,6 +181,18 @@ def test_a_body_that_is_none(
     problem(client.post("/v1/search", content=content, headers=headers), status, kind)
 
 
+def test_a_million_wrong_values_are_one_line(client: TestClient) -> None:
+    wrong = '{"two_theta_deg": [1, 2], "counts": [' + ", ".join(['"x"'] * 100_000) + "]}"
+    names = "{" + ", ".join(f'"k{i}": 1' for i in range(100_000)) + "}"
+    headers = {"content-type": "application/json"}
+    for body, said in ((wrong, "counts.0: 'x'"), (names, "100000 names are given")):
+        answer = client.post("/v1/search", content=body, headers=headers)
+        assert said in problem(answer, 422, "bad-value")["detail"]
+        assert len(answer.content) < 1000
+    answer = client.post("/v1/search", content=" " * 16_000_001, headers=headers)
+    assert "more than 16 MB" in problem(answer, 413, "too-large")["detail"]
+
+
 def test_a_form_with_too_much_in_it(client: TestClient) -> None:
     answer = client.post("/v1/similar", files=[("file", ("a", b"1")), ("file", ("b", b"2"))])
     assert "Too many files" in problem(answer, 400, "unreadable-request")["detail"]

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.api.clients import REMEMBERED, Clients, Rates, address_of
+from service.api.clients import REMEMBERED, Clients, Rates, Streams, address_of
 from service.api.guard import WATCHING, Guard
 from service.api.metrics import Metrics
 from service.api.problems import ProblemError
@@ -166,6 +166,7 @@ def test_those_who_watch_are_answered_when_there_is_no_room() -> None:
 def test_metrics_count_requests_and_stages(client: TestClient, rutile: Path) -> None:
     client.post("/v1/search", files={"file": rutile.read_bytes()})
     client.get("/nowhere")
+    client.request("INVENTED", "/nowhere")
     text = client.get("/metrics").text
     assert 'braggle_search_stage_seconds_count{stage="first_stage"}' in text
     assert 'route="/v1/search",status="200"' in text
@@ -173,3 +174,20 @@ def test_metrics_count_requests_and_stages(client: TestClient, rutile: Path) -> 
     assert 'braggle_jobs{state="queued"} 0.0' in text
     assert "braggle_library_entries 6.0" in text
     assert "braggle_http_requests_now 1.0" in text
+    assert "INVENTED" not in text
+    assert 'method="other"' in text
+
+
+def test_a_client_holds_only_so_many_streams() -> None:
+    streams = Streams(per_client=2, at_once=3)
+    with streams.one("a"), streams.one("a"):
+        with pytest.raises(ProblemError, match="2 streams of yours and 2 in all are open"):
+            streams.one("a").__enter__()
+        with (
+            streams.one("b"),
+            pytest.raises(ProblemError, match="0 streams of yours and 3 in all"),
+        ):
+            streams.one("c").__enter__()
+        with streams.one("c"):
+            pass
+    assert not streams._open

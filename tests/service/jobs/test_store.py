@@ -120,6 +120,34 @@ def test_a_job_that_waits_is_cancelled_at_once(store: JobStore) -> None:
     assert job is not None
     assert job.state == "cancelled"
     assert store.claim(1) is None
+    assert store.inputs(identifier) == []
+
+
+def test_a_lost_job_is_made_anew_where_that_is_asked(store: JobStore) -> None:
+    def drawn() -> tuple[str, bool]:
+        job, is_new = store.submit("draw", "me", {}, limits=MANY, idempotency_key="k", anew=True)
+        return job.id, is_new
+
+    first, _ = drawn()
+    assert drawn() == (first, False)
+    store.cancel(first)
+    second, is_new = drawn()
+    assert is_new
+    assert second != first
+    store.claim(1)
+    store.finish(second, "{}")
+    assert drawn() == (second, False)
+
+
+def test_results_that_take_too_much_room_have_to_go_first(store: JobStore) -> None:
+    identifier = submitted(store)
+    store.claim(1)
+    store.finish(identifier, "x" * 2_000_000)
+    few = Limits(1000, 1000, megabytes=1.0)
+    with pytest.raises(TooManyJobsError, match="take 2 MB"):
+        store.submit("search", "me", {}, limits=few)
+    store.delete(identifier)
+    store.submit("search", "me", {}, limits=few)
 
 
 def test_a_job_that_runs_learns_that_it_is_to_stop(store: JobStore) -> None:

@@ -59,12 +59,9 @@ byId("add").addEventListener("submit", (event) => {
 
 const NAMES = { map: "Map of the library", templates: "Templates of the library" };
 
-/** A job made once for a version; one that did not end well is forgotten and made anew. */
+/** Made once for a version. */
 async function draw(what) {
-  const path = `/v1/library/${what}`, request = { method: "POST" };
-  const { ended_at, state, links } = await (await call(path, request)).json();
-  if (ended_at && state !== "succeeded") await call(links.self, { method: "DELETE" });
-  const found = await run(path, request, byId("draw-job"));
+  const found = await run(`/v1/library/${what}`, { method: "POST" }, byId("draw-job"));
   if (!found) { byId("draw-said").textContent = "Cancelled."; return; }
   const frame = Object.assign(document.createElement("iframe"), { title: NAMES[what], srcdoc: found.page });
   frame.sandbox = "allow-scripts";
