@@ -15,6 +15,7 @@ from data.errors import PatternError
 from data.lines import Lines
 from data.pattern import Pattern
 from data.radiation import CU_KA, Radiation
+from data.sheet_diffraction import sheet_lines
 from data.symmetry import Operations, symmetry_operations
 
 Floats = NDArray[np.float64]
@@ -178,6 +179,7 @@ def simulate_pattern(
     background_counts: float = 0.0,
     texture: tuple[tuple[int, int, int], float] | None = None,
     operations: Operations | None = None,
+    sheet: bool = False,
     rng: np.random.Generator | None = None,
     name: str = "simulated",
     **conditions: Unpack[Conditions],
@@ -193,12 +195,13 @@ def simulate_pattern(
         background_counts: the same at every point.
         texture: axis and ratio of `march_dollase`.
         operations: symmetry of the crystal in its cell; found when not given.
+        sheet: the crystal is one, measured in its plane; as for `sheet_lines`.
         rng: draws counting noise; none without it.
         name: of the pattern.
         **conditions: as for `simulate`.
 
     Raises:
-        CrystalError: as for `lines_of`.
+        CrystalError: as for `lines_of` or `sheet_lines`.
         PatternError: a range that holds no line, or is none.
     """
     first, last = two_theta_range_deg
@@ -206,11 +209,14 @@ def simulate_pattern(
         raise PatternError(f"2θ from {first:g} to {last:g}° by {step_deg:g}° is no range")
     points = int((last - first) / step_deg + 1e-6) + 1
     axis = np.asarray(first + step_deg * np.arange(points), dtype=np.float64)
-    operations = operations or symmetry_operations(crystal)
     stretch = 1 + conditions.get("strain", 0.0)
     reach = math.sin(math.radians(min(last + 2.0, 180.0)) / 2)
     d_min = min(radiation.wavelengths_angstrom) / (2 * reach) / stretch
-    lines = lines_of(crystal, d_min_angstrom=d_min, operations=operations)
+    if sheet:
+        lines = sheet_lines(crystal, d_min_angstrom=d_min)
+    else:
+        operations = operations or symmetry_operations(crystal)
+        lines = lines_of(crystal, d_min_angstrom=d_min, operations=operations)
     factors = None
     if texture is not None:
         factors = march_dollase(
@@ -218,7 +224,7 @@ def simulate_pattern(
             axis_hkl=texture[0],
             ratio=texture[1],
             lattice=crystal.lattice,
-            rotations=operations[0],
+            rotations=(operations or symmetry_operations(crystal))[0],
         )
     profile = simulate(lines, radiation, two_theta_deg=axis, texture=factors, **conditions)
     highest = profile.max()

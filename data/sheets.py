@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from data.bonds import BONDED, Pieces, has_sheet, layered_pieces
 from data.canonical import Standard, crystal_id, standardize
 from data.crystal import Crystal
-from data.errors import BraggleError
+from data.errors import BraggleError, CrystalError
 from data.formula import reduced_formula
 from data.record import Record
 
@@ -27,6 +27,8 @@ LEAST_VACUUM_ANGSTROM = 7.0
 """A crystal without atoms over such a height is a sheet already; van der Waals gaps are half."""
 LAYERED = 0.9
 """Score above which a crystal is taken apart into its layers."""
+NO_SHEET = f"neither a sheet with vacuum nor layered (score above {LAYERED:g})"
+"""What is said of a crystal that is not taken for sheets."""
 MOST_ATOMS = 200
 """Of the primitive cell of a crystal in which layers are sought."""
 
@@ -117,6 +119,21 @@ def frame_of(primitive: Crystal) -> Framed | None:
     return framed(in_plane, fractional @ primitive.lattice, primitive)
 
 
+def axis_across(sheet: Crystal) -> int:
+    """Which of a, b and c leads across a sheet to its image, 0 to 2; the others are in its plane.
+
+    Args:
+        sheet: in the standard setting of its space group, which may give the normal any axis.
+
+    Raises:
+        CrystalError: it is no sheet.
+    """
+    found = frame_of(Standard.from_stored(sheet).primitive)
+    if found is None:
+        raise CrystalError("the crystal is no sheet; exfoliate it first")
+    return int(np.argmax(np.abs(sheet.lattice @ found.axes[2])))
+
+
 def thickness_angstrom(sheet: Crystal) -> float:
     """Of a sheet in its frame, from the middle of the lowest atom to that of the highest."""
     return float(np.ptp(sheet.fractional[:, 2]) * sheet.lattice[2, 2])
@@ -164,16 +181,24 @@ def pairs_of(crystal: Crystal | Standard) -> tuple[Crystal, ...]:
     return _different(found)
 
 
-def sheets_of(record: Record) -> tuple[Record, ...]:
-    """A record as sheets: itself where it is one, its layers where it is layered, else nothing."""
-    standard = standardize(record.crystal)
+def sheets_in(crystal: Crystal | Standard) -> tuple[Crystal, ...]:
+    """A crystal as sheets: itself where it is one, its layers where it is layered, else nothing."""
+    standard = crystal if isinstance(crystal, Standard) else standardize(crystal)
     sheet = sheet_of(standard)
-    if sheet is not None:
-        return (replace(record, crystal=sheet),) if is_sheet(standard) else ()
-    layers = layers_of(standard)
+    if sheet is None:
+        return layers_of(standard)
+    return (sheet,) if is_sheet(standard) else ()
+
+
+def sheets_of(record: Record) -> tuple[Record, ...]:
+    """A record as sheets, as `sheets_in` has them; layers are called layers."""
+    standard = standardize(record.crystal)
+    sheets = sheets_in(standard)
+    if sheet_of(standard) is not None:
+        return tuple(replace(record, crystal=sheet) for sheet in sheets)
     names = record.names or (reduced_formula(record.crystal.composition),)
     return tuple(
-        Record(layer, tuple(f"{name}, layer" for name in names), record.source) for layer in layers
+        Record(layer, tuple(f"{name}, layer" for name in names), record.source) for layer in sheets
     )
 
 

@@ -32,7 +32,7 @@ from data.lines import Lines, LinesTable
 from data.offered import Offered, Origin, Place
 from data.record import Problem, Record
 from data.sheet_diffraction import sheet_lines
-from data.sheets import LAYERED, sheets_of
+from data.sheets import NO_SHEET, sheets_of
 from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.profiles import POWDER, SHEETS, Profile
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
@@ -46,10 +46,7 @@ LARGE_BYTES = 2**18
 
 MAX_WORKERS = 16
 
-NO_SHEET = (
-    f"neither a sheet with vacuum nor layered (score above {LAYERED:g}); a library of sheets has "
-    "no place for it"
-)
+NO_PLACE = f"{NO_SHEET}; a library of sheets has no place for it"
 
 Item = Record | Problem | Offered | Place
 """What a library is made of: crystals, or files that hold them, read or not."""
@@ -165,7 +162,7 @@ class _Made:
             return
         # Of a collection few crystals are layered; whoever offers a file wants to know.
         if not entries and key:
-            self.problems.append((key, Problem(_where(item), 0, NO_SHEET)))
+            self.problems.append((key, Problem(_where(item), 0, NO_PLACE)))
         self._standards += [standard for standard, _ in worked]
         self._lines += [lines for _, lines in worked]
         self.entries += entries

@@ -120,7 +120,7 @@ class MixturePhase:
         weight_percent: of the crystalline part; amorphous material is not in the balance.
         trace: whether that is less than `TRACE_PERCENT`.
         i_over_ic: strongest line's area over that of corundum in a 1:1 mixture by weight, Cu Kα,
-            calculated; None where the crystal has an element without form factor.
+            calculated; None of a sheet, and where an element has no form factor.
         strain_percent: largest change of a length of the cell.
         fwhm_deg: width of its lines at small angles, degrees 2θ.
         evidence: by how much its own peaks lower the misfit; see

@@ -1,11 +1,14 @@
-"""Literal layered crystals, as `tests.crystals` has them, and sheets made of them."""
+"""Literal layered crystals, as `tests.crystals` has them; sheets made of them, their patterns."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from data.crystal import Crystal
+from data.profile import simulate
+from data.radiation import CU_KA
 from data.record import Record, Source
+from data.sheet_diffraction import sheet_lines
 from data.sheets import layers_of
 from tests.crystals import expand
 
@@ -37,6 +40,16 @@ MOLYBDITE = expand(
         ("O", 0.0373, 0.2214, 0.25),
     ],
 )
+TWO_LAYERS = expand(
+    (2.48, 2.48, 6.70, 90, 90, 120),
+    "P 3 m 1",
+    [("C", 0, 0, 0.25), ("C", 1 / 3, 2 / 3, 0.25), ("B", 0, 0, 0.75), ("N", 1 / 3, 2 / 3, 0.75)],
+)
+"""Of graphite and of boron nitride, in turn."""
+OBLIQUE = expand(
+    (3.1, 20.0, 3.7, 90, 105, 90), "P 1 2/m 1", [("Mo", 0, 0, 0), ("S", 0.45, 0.07, 0.4)]
+)
+"""A sheet whose normal is the axis b, as the standard setting has it."""
 LAYERED = {
     "graphite": GRAPHITE,
     "molybdenite": MOLYBDENITE,
@@ -49,6 +62,16 @@ def sheet(crystal: Crystal) -> Crystal:
     """The only layer of a layered crystal."""
     (layer,) = layers_of(crystal)
     return layer
+
+
+def pattern_of(name: str, seed: int = 1) -> str:
+    """Text in two columns, as a diffractometer in the plane might count a sheet."""
+    lines = sheet_lines(sheet(LAYERED[name]))
+    axis = np.arange(10.0, 90.0, 0.02)
+    profile = simulate(lines, CU_KA, two_theta_deg=axis, caglioti=(0.0, 0.0, 0.02))
+    expected = 5000 * profile / profile.max() + 20
+    counts = np.random.default_rng(seed).poisson(expected)
+    return "\n".join(f"{x:.3f} {y}" for x, y in zip(axis, counts, strict=True))
 
 
 def record(name: str, crystal: Crystal) -> Record:

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from data.errors import CrystalError
 from data.formula import reduced_formula
 from data.lines import Lines
 from data.preparation import Prepared
 from indexer.entry import Entry
 from indexer.library import Library
+from indexer.profiles import SHEETS
 from search.mixture.joint_fit import Phase
+from search.mixture.weighing import reference_intensity_ratio
 
 FAINT = 1e-3
 """Lines below this share of an entry's strongest are not drawn while phases are sought."""
@@ -91,6 +94,16 @@ class Entries:
         """Reduced formula of a row, without hydrogen."""
         amounts = self.library.compositions[row]
         return reduced_formula({s: n for s, n in amounts.items() if s != "H"} or amounts)
+
+    def i_over_ic(self, row: int) -> float | None:
+        """I/Ic of a row; None where it cannot be worked out, and of a sheet, which is no powder."""
+        if self.library.profile == SHEETS:
+            return None
+        (entry,) = self.members([row])
+        try:
+            return reference_intensity_ratio(entry.crystal)
+        except CrystalError:
+            return None
 
     def elements(self, row: int) -> frozenset[str]:
         """Of a row, but hydrogen, which many entries leave out."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import CrystalError
 from data.preparation import Prepared
-from indexer.entry import Entry
 from search.mixture.cell import strained_lattice
 from search.mixture.confidence import Belief, open_features, which_features
 from search.mixture.entries import Entries
@@ -15,7 +13,6 @@ from search.mixture.final import Weighed, weigh
 from search.mixture.growth import grow
 from search.mixture.hypothesis import Hypothesis
 from search.mixture.ties import Settled, settle
-from search.mixture.weighing import reference_intensity_ratio
 from search.overlay import on_axis
 from search.result import TRACE_PERCENT, Mixture, MixturePhase, Overlay, Tie
 
@@ -53,11 +50,10 @@ def name_mixtures(
     hypotheses = [one.hypothesis for one in settled]
     weighed = [weigh(prepared, entries, one, entries.members(one.rows)) for one in hypotheses]
     shares = Belief.shipped().confidences(which_features(hypotheses), open_features(weighed))
-    rows = sorted({row for one in settled for row in one.all_rows})
-    known = dict(zip(rows, entries.members(rows), strict=True))
+    entries.members({row for one in settled for row in one.all_rows})  # all in one reading
     order = np.argsort(-shares, kind="stable")
     return tuple(
-        _mixture(rank, whole, prepared, settled[i], weighed[i], known, float(shares[i]))
+        _mixture(rank, whole, prepared, settled[i], weighed[i], entries, float(shares[i]))
         for rank, i in enumerate(order.tolist(), start=1)
     )
 
@@ -85,12 +81,12 @@ def _mixture(
     prepared: Prepared,
     settled: Settled,
     weighed: Weighed,
-    known: dict[int, Entry],
+    entries: Entries,
     confidence: float,
 ) -> Mixture:
     fit = weighed.fit
     phases = [
-        _phase(whole, prepared, settled.hypothesis, weighed, place, known, settled.ties[place])
+        _phase(whole, prepared, settled.hypothesis, weighed, place, entries, settled.ties[place])
         for place in range(len(fit.phases))
     ]
     return Mixture(
@@ -112,12 +108,12 @@ def _phase(
     hypothesis: Hypothesis,
     weighed: Weighed,
     place: int,
-    known: dict[int, Entry],
+    entries: Entries,
     ties: dict[int, float],
 ) -> MixturePhase:
     fit = weighed.fit
     phase, state = fit.phases[place], fit.states[place]
-    entry = known[phase.row]
+    (entry,) = entries.members([phase.row])
     crystal = entry.crystal
     lattice = strained_lattice(crystal.lattice, crystal.space_group_number, state.strain)
     lengths = np.linalg.norm(lattice, axis=1)
@@ -131,10 +127,6 @@ def _phase(
     ticks = 2 * np.degrees(np.arcsin(sine[seen])) + fit.zero_shift_deg
     inside = (ticks >= prepared.two_theta_deg[0]) & (ticks <= prepared.two_theta_deg[-1])
     order = np.argsort(ticks[inside], kind="stable")
-    try:
-        ratio: float | None = reference_intensity_ratio(crystal)
-    except CrystalError:
-        ratio = None
     return MixturePhase(
         id=entry.id,
         names=entry.names,
@@ -144,7 +136,7 @@ def _phase(
         cell=(*map(float, lengths), *map(float, angles)),  # type: ignore[arg-type]
         weight_percent=weight,
         trace=weight < TRACE_PERCENT,
-        i_over_ic=ratio,
+        i_over_ic=entries.i_over_ic(phase.row),
         strain_percent=100 * float(moved[np.argmax(np.abs(moved))]),
         fwhm_deg=state.fwhm_deg,
         evidence=float(hypothesis.evidence[place]),
@@ -155,7 +147,7 @@ def _phase(
         ),
         ties=tuple(
             Tie(other.id, other.names, other.formula, other.space_group, max(loss, 0.0))
-            for other, loss in ((known[row], loss) for row, loss in ties.items())
+            for other, loss in zip(entries.members(ties), ties.values(), strict=True)
         )[:SHOWN_TIES],
     )
 

@@ -26,8 +26,8 @@ from service.terminal import finite
 INSTRUCTIONS = (
     "Braggle names the crystalline phases of powder X-ray diffraction patterns from a library of "
     "crystals. Begin with search_pattern; give the elements where they are known. Only where "
-    "nothing fits and the composition is known, propose structures with generate_structures and "
-    "ask job_status. Angles are in degrees, lengths in Å."
+    "nothing fits and the composition, or at least its elements, are known, propose structures "
+    "with generate_structures and ask job_status. Angles are in degrees, lengths in Å."
 )
 
 

@@ -19,6 +19,7 @@ from data.errors import QueryError
 from data.radiation import CU_KA
 from indexer.catalogue import Filters
 from indexer.entry import Entry
+from indexer.profiles import Profile
 from search.similar import similar_to
 from service.agents.files import cif_of, content_of, pattern_of, write_new
 from service.agents.words import (
@@ -98,6 +99,13 @@ class Tools:
         formula: str | None = None,
         space_group: str | None = None,
         wavelength: Wavelength = None,
+        profile: Annotated[
+            Profile | None,
+            Field(
+                description="What the library has to be of: powders, or sheets measured in their "
+                "plane (2d); whatever it is when left out"
+            ),
+        ] = None,
         phases: Annotated[
             int, Field(description="Most phases; from 2 on, mixtures with weights come along")
         ] = 1,
@@ -112,14 +120,20 @@ class Tools:
         options = _checked(
             SearchOptions,
             elements=elements, require=require, exclude=exclude, formula=formula,
-            space_group=space_group, wavelength=wavelength, phases=phases, top=top,
+            space_group=space_group, wavelength=wavelength, profile=profile, phases=phases,
+            top=top,
         )  # fmt: skip
         filters = options.filters()
         measured = pattern_of(pattern, options.radiation())
         opened = self._opened()
         with self._fitting:
             result = opened.searcher.lookup(
-                measured, filters=filters, top=options.top, phases=options.phases, overlays=0
+                measured,
+                filters=filters,
+                top=options.top,
+                phases=options.phases,
+                profile=options.profile,
+                overlays=0,
             )
         return looked_up(result)
 
@@ -129,11 +143,12 @@ class Tools:
         """Find crystals of the library whose powder patterns are like that of a given crystal.
 
         What counts is where lines are and how strong, not which elements make them: isotypes come
-        first.
+        first. In a library of sheets, the crystal is taken as the layers it has.
         """
         opened = self._opened()
         label, content = self._cif(opened, crystal)
-        asked = parse_crystal(content, label, self._settings.max_atoms)
+        most = self._settings.max_atoms
+        asked = parse_crystal(content, label, most, opened.library.profile)
         with self._fitting:
             found = similar_to(opened.library, asked.print, top=top)
         return {"warnings": list(asked.warnings), "entries": likenesses(found)}
@@ -178,7 +193,8 @@ class Tools:
             str | None, Field(description="A new .xy file for the curve, two columns")
         ] = None,
     ) -> Document:
-        """Simulate the powder pattern of a crystal: its strongest lines with hkl.
+        """Simulate the powder pattern of a crystal: its strongest lines with hkl. With a library of
+        sheets, it is the pattern of the sheet, or of the first layer, in its plane.
 
         The whole curve is written where `save_to` says, to be looked up or plotted.
         """
@@ -187,10 +203,11 @@ class Tools:
             wavelength=wavelength or CU_KA.name, two_theta_min=two_theta_min,
             two_theta_max=two_theta_max, fwhm=fwhm,
         )  # fmt: skip
-        wanted = options.simulation(self._settings.max_points)
-        label, content = self._cif(self._opened(), crystal)
-        simulated = simulate_cif(content, label, self._settings.max_atoms, wanted)
-        lines = parse_crystal(content, label, self._settings.max_atoms).print.lines
+        opened, most = self._opened(), self._settings.max_atoms
+        wanted = options.simulation(self._settings.max_points, opened.library.profile)
+        label, content = self._cif(opened, crystal)
+        simulated = simulate_cif(content, label, most, wanted)
+        lines = parse_crystal(content, label, most, wanted.profile).print.lines[0]
         radiation = wanted.radiation
         said: Document = {
             "formula": simulated.formula,
@@ -208,9 +225,22 @@ class Tools:
 
     def generate_structures(
         self,
-        formula: Annotated[str, Field(description="What the sample is made of: PbSO4")],
+        formula: Annotated[
+            str | None, Field(description="What the sample is made of: PbSO4")
+        ] = None,
         pattern: PatternText | None = None,
         *,
+        elements: Annotated[
+            str | None,
+            Field(description="In place of a formula, with the engine pointcloud: Mg,Mn,O"),
+        ] = None,
+        metals: Annotated[
+            str | None, Field(description="Of a coordination compound, with numbers: Zn:4,Cu:1")
+        ] = None,
+        ligands: Annotated[
+            str | None,
+            Field(description="SMILES, each with its number, with blanks: [O-2]:1; with a pattern"),
+        ] = None,
         cell: Annotated[
             str | None, Field(description="If known: 'a b c α β γ' in Å and degrees")
         ] = None,
@@ -228,19 +258,23 @@ class Tools:
             str, Field(description="Formulas that nothing is made from, with commas")
         ] = "",
         samples: int = 10,
+        relax: Annotated[
+            bool, Field(description="The best by the force field CHGNet, too, which takes minutes")
+        ] = False,
         time_limit: Annotated[float, Field(description="In seconds")] = 300.0,
     ) -> Document:
         """Propose crystal structures for a pattern that `search_pattern` does not explain.
 
         It takes seconds to minutes, so this only begins a job: ask `job_status` for what comes of
         it. Proposals are hypotheses; a wrong one can fit nearly as well as the right one. Those
-        without a pattern are for the formula alone, and much less sure.
+        without a pattern are for the formula alone, and much less sure; those for elements alone
+        are the least sure of all. Give a formula, elements, or metals and ligands.
         """
         options = _checked(
             GenerateOptions,
-            formula=formula, cell=cell, space_group=space_group, formula_units=formula_units,
-            wavelength=wavelength, engines=engines, without=without, samples=samples,
-            time_limit=time_limit,
+            formula=formula, elements=elements, metals=metals, ligands=ligands, cell=cell,
+            space_group=space_group, formula_units=formula_units, wavelength=wavelength,
+            engines=engines, without=without, samples=samples, relax=relax, time_limit=time_limit,
         )  # fmt: skip
         wanted = wanted_of(options, measured=pattern is not None)
         uploads, warnings = [], list[str]()
@@ -327,10 +361,9 @@ def _cif_text(entry: Entry) -> str:
 
 def _saved(solution: Document, folder: str) -> dict[int, str]:
     """Write the CIF of each proposal; their paths by rank."""
-    formula = solution["query"]["formula"]
     return {
         one["rank"]: write_new(
-            Path(folder).expanduser() / f"{one['rank']:02d}-{formula}.cif", one["cif"]
+            Path(folder).expanduser() / f"{one['rank']:02d}-{one['formula']}.cif", one["cif"]
         )
         for one in solution["proposals"]
     }

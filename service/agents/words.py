@@ -10,6 +10,7 @@ import numpy as np
 from data.lines import Lines
 from data.profile import lorentz_polarisation, two_theta_deg
 from data.record import Source
+from generator.hull import ABOVE_HULL
 from indexer.entry import Entry
 from search.result import Hit, LookupResult, Mixture, SimilarEntry
 from service.words import phase_name, verdict_sentence
@@ -97,19 +98,23 @@ def proposed(solution: Mapping[str, Any], files: Mapping[int, str]) -> Document:
         solution: as `solution_answer` gives it.
         files: where the CIF of each rank was written.
     """
+    query = solution["query"]
+    asked = "elements" if "elements" in query else "formula"
     return {
-        "formula": solution["query"]["formula"],
-        "warnings": solution["query"]["warnings"],
+        asked: query[asked],
+        "warnings": query["warnings"],
         "engines": solution["engines"],
         "proposals_in_all": len(solution["proposals"]),
         "proposals": [
             {
                 "rank": one["rank"],
+                "formula": one["formula"],
                 "space_group": one["space_group"],
                 "cell": _cell(one["cell"].values()),
                 "atoms_in_cell": one["atoms"],
                 "share_among_proposals": round(one["probability"], 3),
                 **_proposed_fit(one["fit"]),
+                **({ABOVE_HULL: round(one[ABOVE_HULL], 3)} if ABOVE_HULL in one else {}),
                 "made_by": one["proposer"],
                 "made_from": one["template"] and one["template"]["formula"],
                 **({"file": files[one["rank"]]} if one["rank"] in files else {}),

@@ -65,14 +65,17 @@ async def entry_pattern(
     options: Annotated[SimulateOptions, Query()],
     _client: Read,
 ) -> Response:
-    """The simulated powder pattern of one entry, as text in two columns: 2θ and counts."""
-    wanted = options.simulation(services_of(request).settings.max_points)
-    opened = opened_for(request)
+    """The simulated pattern of one entry, as text in two columns: 2θ and counts.
+
+    It is that of a powder, or in a library of sheets that of a sheet in its plane.
+    """
+    services, opened = services_of(request), opened_for(request)
+    wanted = options.simulation(services.settings.max_points, opened.library.profile)
 
     def pattern() -> str:
         return columns(simulate(_entry(opened, entry_id).crystal, wanted, entry_id))
 
-    return PlainTextResponse(await services_of(request).searches.run(pattern))
+    return PlainTextResponse(await services.searches.run(pattern))
 
 
 @router.get("/entries/{entry_id}/drawing")

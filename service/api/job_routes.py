@@ -36,7 +36,10 @@ MOST_DIGITS = 18
     openapi_extra=form_schema(GenerateOptions, many=False, needed=False),
 )
 async def generate(request: Request, client: Read) -> Response:
-    """Propose structures for a pattern that nothing known explains, or for a formula: a job."""
+    """Propose structures for a pattern that nothing known explains, or without one: a job.
+
+    Without one they are for the formula, or for elements alone with the engine pointcloud.
+    """
     if content_type(request) != FORM:
         raise ProblemError("wrong-content-type", f"generate takes a form; send {FORM}")
     options, uploads = await read_form(request, GenerateOptions, 1, least_files=0)

@@ -9,8 +9,10 @@ from fastapi import Request
 
 from data.pattern import Pattern
 from search.result import LookupResult
+from search.searcher import require_profile
 from service.api.bodies import FORM, Upload, content_type, read_form, read_json
 from service.api.parsing import parse_pattern
+from service.api.problems import about
 from service.api.queries import ArraySearch, SearchOptions
 from service.api.services import Services, opened_for, services_of
 
@@ -47,14 +49,18 @@ async def read_query(request: Request, most_files: int = 1) -> Query:
     """What a request asks about.
 
     Raises:
-        ProblemError: the body cannot be read, or an option is not understood.
+        ProblemError: the body cannot be read, an option is not understood, or the library is of
+            another profile than the one that is asked for.
     """
     if content_type(request) != FORM:
-        return Query(await read_json(request, ArraySearch), ())
-    options, uploads = await read_form(request, SearchOptions, most_files)
-    options.filters()
-    options.radiation()
-    return Query(options, uploads)
+        query = Query(await read_json(request, ArraySearch), ())
+    else:
+        query = Query(*await read_form(request, SearchOptions, most_files))
+        query.options.filters()
+        query.options.radiation()
+    with about("profile"):
+        require_profile(opened_for(request).library, query.options.profile)
+    return query
 
 
 async def look_up(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.canonical import space_group_symbol
+from data.canonical import space_group_symbol, standardize
 from data.cif import read_cif_text
 from data.cif_document import decode
 from data.crystal import Crystal
@@ -17,6 +17,7 @@ from data.profile import simulate_pattern
 from data.radiation import CU_KA, Radiation
 from data.reading import read_pattern_bytes
 from data.record import Record
+from indexer.profiles import POWDER, SHEETS, Profile, taken_as
 from search.similar import Fingerprint, fingerprint
 
 
@@ -37,13 +38,18 @@ class ReadCrystal:
 
 @dataclass(frozen=True)
 class Simulation:
-    """How a pattern is to be simulated; see `data.profile.simulate_pattern`."""
+    """How a pattern is to be simulated; see `data.profile.simulate_pattern`.
+
+    Attributes:
+        profile: of the library: of one of sheets, patterns are of sheets, too.
+    """
 
     radiation: Radiation = CU_KA
     two_theta_range_deg: tuple[float, float] = (5.0, 90.0)
     step_deg: float = 0.02
     fwhm_deg: float = 0.1
     eta: float = 0.5
+    profile: Profile = POWDER
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,25 +88,30 @@ def of_points(pattern: Pattern, most: int) -> Pattern:
     return pattern
 
 
-def parse_crystal(content: bytes, label: str, max_atoms: int) -> ReadCrystal:
-    """The first crystal of a CIF, as it is compared.
+def parse_crystal(content: bytes, label: str, max_atoms: int, profile: Profile) -> ReadCrystal:
+    """The first crystal of a CIF, as it is compared in a library of a profile.
 
     Raises:
-        CrystalError: there is none, or it is too large.
+        CrystalError: there is none, it is too large, or it is no sheet where one is wanted.
     """
     record, warnings = _first(content, label, max_atoms)
-    return ReadCrystal(record.names, fingerprint(record.crystal), warnings)
+    return ReadCrystal(record.names, fingerprint(record.crystal, profile), warnings)
 
 
 def simulate_cif(content: bytes, label: str, max_atoms: int, wanted: Simulation) -> Simulated:
-    """The pattern of the first crystal of a CIF.
+    """The pattern of the first crystal of a CIF; where sheets are wanted, of its first layer.
 
     Raises:
-        CrystalError: there is none, or it is too large.
+        CrystalError: there is none, it is too large, or it is no sheet where one is wanted.
         PatternError: it has no line in the range.
     """
     record, warnings = _first(content, label, max_atoms)
-    crystal = record.crystal
+    crystal, *others = taken_as(wanted.profile, record.crystal)
+    if wanted.profile == SHEETS:
+        crystal = standardize(crystal).crystal
+    if others:
+        said = f"{label}: has {1 + len(others)} different layers; the pattern is of the first"
+        warnings = (*warnings, said)
     return Simulated(
         simulate(crystal, wanted, label),
         record.names,
@@ -111,7 +122,7 @@ def simulate_cif(content: bytes, label: str, max_atoms: int, wanted: Simulation)
 
 
 def simulate(crystal: Crystal, wanted: Simulation, name: str) -> Pattern:
-    """The pattern of a crystal.
+    """The pattern of a crystal, which is a sheet where the library is of sheets.
 
     Raises:
         PatternError: it has no line in the range.
@@ -123,6 +134,7 @@ def simulate(crystal: Crystal, wanted: Simulation, name: str) -> Pattern:
         step_deg=wanted.step_deg,
         caglioti=(0.0, 0.0, wanted.fwhm_deg**2),
         eta=wanted.eta,
+        sheet=wanted.profile == SHEETS,
         name=name,
     )
 

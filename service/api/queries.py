@@ -179,8 +179,12 @@ class SimulateOptions(Options):
     fwhm: float = Field(default=0.1, ge=0.005, le=5, description="Of lines, in degrees")
     eta: float = Field(default=0.5, ge=0, le=1, description="Share of a line that is Lorentzian")
 
-    def simulation(self, most_points: int) -> Simulation:
+    def simulation(self, most_points: int, profile: Profile) -> Simulation:
         """What is meant.
+
+        Args:
+            most_points: of a pattern.
+            profile: of the library.
 
         Raises:
             ProblemError: a range without points, too many of them, or no such wavelength.
@@ -201,7 +205,12 @@ class SimulateOptions(Options):
                 field="step",
             )
         return Simulation(
-            radiation or Simulation.radiation, (low, high), self.step, self.fwhm, self.eta
+            radiation or Simulation.radiation,
+            (low, high),
+            self.step,
+            self.fwhm,
+            self.eta,
+            profile,
         )
 
 

@@ -130,12 +130,16 @@ async def similar(request: Request, _client: Read) -> Response:
     """Find crystals whose powder patterns are like that of a given one.
 
     The answer is the document of `braggle similar --json`, and in its query what else is wrong in
-    the CIF.
+    the CIF. Of a library of sheets, the crystal is taken as the layers it has.
     """
     services, opened = services_of(request), opened_for(request)
     options, upload = await read_cif(request, SimilarOptions)
     crystal = await services.sandbox.run(
-        parse_crystal, upload.content, upload.label, services.settings.max_atoms
+        parse_crystal,
+        upload.content,
+        upload.label,
+        services.settings.max_atoms,
+        opened.library.profile,
     )
     library = opened.library
 
@@ -150,10 +154,13 @@ async def similar(request: Request, _client: Read) -> Response:
 
 @router.post("/simulate", openapi_extra=body_schema(SimulateOptions, None, many=False))
 async def simulate(request: Request, _client: Read) -> Response:
-    """Simulate the powder pattern of a crystal: arrays of 2θ and counts, the highest 10,000."""
-    services = services_of(request)
+    """Simulate the powder pattern of a crystal: arrays of 2θ and counts, the highest 10,000.
+
+    Of a library of sheets it is the pattern of the sheet, or of the first layer, in its plane.
+    """
+    services, opened = services_of(request), opened_for(request)
     options, upload = await read_cif(request, SimulateOptions)
-    wanted = options.simulation(services.settings.max_points)
+    wanted = options.simulation(services.settings.max_points, opened.library.profile)
     simulated = await services.sandbox.run(
         simulate_cif, upload.content, upload.label, services.settings.max_atoms, wanted
     )

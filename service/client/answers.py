@@ -230,7 +230,7 @@ class SimilarAnswer(TypedDict):
 
 
 class Simulated(TypedDict):
-    """The powder pattern of a crystal; the highest of its counts are 10,000."""
+    """The pattern of a crystal, or of a sheet; the highest of its counts are 10,000."""
 
     query: CrystalQuery
     formula: str

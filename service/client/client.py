@@ -176,10 +176,11 @@ class Client:
         idempotency_key: str | None = None,
         **given: Unpack[options.GenerateOptions],
     ) -> Job[answers.Solution]:
-        """Propose structures for a pattern that nothing known explains, or for a formula alone.
+        """Propose structures for a pattern that nothing known explains, or without one.
 
         Args:
-            pattern: a path, or the content of a file; without one there is but the formula.
+            pattern: a path, or the content of a file; without one they are for the formula, or for
+                elements alone with the engine pointcloud.
             idempotency_key: of your own, to find the job again when your program was cut off.
             given: what is known of the sample, as of `braggle generate`.
         """

@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 from data.bonds import bonds, has_sheet, layered_pieces, score_of
 from data.canonical import crystal_id, standardize
 from data.crystal import Crystal
+from data.errors import CrystalError
 from data.sheets import (
     LAYERED,
     VACUUM_ANGSTROM,
+    axis_across,
     is_sheet,
     layers_of,
     pairs_of,
     sheet_of,
+    sheets_in,
     sheets_of,
     thickness_angstrom,
 )
@@ -178,3 +181,35 @@ def test_a_larger_cell_may_match() -> None:
     both = stacked(lower, wide, match=found[0])
     assert len(both) == 8
     assert both.cell[0] == pytest.approx(np.sqrt(3) * 2.464, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "crystal, axis", [(layered.sheet(layered.MOLYBDENITE), 2), (layered.OBLIQUE, 1)]
+)
+def test_the_axis_across_a_sheet_is_the_one_that_no_bond_follows(
+    crystal: Crystal, axis: int
+) -> None:
+    stored = standardize(crystal).crystal
+    assert axis_across(stored) == axis
+    # The others are in the plane: the normal is across them.
+    in_plane = np.delete(stored.lattice, axis, axis=0)
+    assert in_plane @ stored.lattice[axis] == pytest.approx(0.0, abs=1e-6)
+    assert np.linalg.norm(stored.lattice[axis]) > VACUUM_ANGSTROM
+
+
+def test_what_fills_space_has_no_axis_across() -> None:
+    with pytest.raises(CrystalError, match="no sheet; exfoliate it first"):
+        axis_across(standardize(layered.MOLYBDENITE).crystal)
+
+
+def test_a_crystal_is_its_sheet_its_layers_or_nothing() -> None:
+    sheet = layered.sheet(layered.GRAPHITE)
+    for crystal in (layered.GRAPHITE, sheet, standardize(sheet)):
+        (found,) = sheets_in(crystal)
+        assert crystal_id(found) == crystal_id(sheet)
+    carbon, nitride = sheets_in(layered.TWO_LAYERS)
+    assert {frozenset(one.species) for one in (carbon, nitride)} == {
+        frozenset({"C"}),
+        frozenset({"B", "N"}),
+    }
+    assert sheets_in(crystals.ROCK_SALT) == ()

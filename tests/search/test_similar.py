@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from data.canonical import standardize
+from data.canonical import crystal_id, standardize
 from data.diffraction import lines_of
+from data.errors import CrystalError
 from data.lines import LinesTable
 from indexer import Library
 from indexer.physical import PhysicalChannel
 from search.similar import similar
-from tests.crystals import CALCITE, QUARTZ
+from tests import layered
+from tests.crystals import CALCITE, QUARTZ, ROCK_SALT
 from tests.search.made import ABSENT, KNOWN, in_other_axes, scaled
 
 
@@ -66,3 +70,49 @@ def test_similarity_is_the_best_cosine_over_strains(library: Library) -> None:
 @pytest.mark.parametrize("top", [1, 7, 10_000])
 def test_no_more_are_named_than_asked_for_or_there(library: Library, top: int) -> None:
     assert len(similar(library, QUARTZ, top=top)) == min(top, len(library))
+
+
+@pytest.fixture(scope="module")
+def sheets(tmp_path_factory: pytest.TempPathFactory) -> Library:
+    path = tmp_path_factory.mktemp("libraries") / "sheets"
+    return Library.build(layered.records(), path, profile="2d", workers=1)
+
+
+@pytest.mark.parametrize("name", layered.LAYERED)
+def test_a_sheet_is_most_like_itself_as_a_sheet_and_as_its_crystal(
+    sheets: Library, name: str
+) -> None:
+    stored = next(
+        entry.crystal for entry in sheets.entries(range(4)) if f"{name}, layer" in entry.names
+    )
+    for crystal in (stored, layered.LAYERED[name], layered.sheet(layered.LAYERED[name])):
+        best, *others = similar(sheets, crystal)
+        assert best.entry.names == (f"{name}, layer",)
+        assert best.same_crystal
+        assert best.similarity == pytest.approx(1.0, abs=2e-3)
+        assert best.strain_percent == 0.0
+        assert others[0].similarity < 0.99
+
+
+def test_each_layer_of_a_crystal_is_asked_about(sheets: Library) -> None:
+    found = similar(sheets, layered.TWO_LAYERS, top=2)
+    assert {one.entry.formula for one in found} == {"BN", "C"}
+    assert all(one.similarity > 0.95 for one in found)
+    # Both were stretched to one net, and back: a = 2.464 Å and 2.504 Å, 2.48 Å here.
+    strains = {one.entry.formula: one.strain_percent for one in found}
+    assert strains == pytest.approx({"C": -0.65, "BN": 0.97}, abs=0.4)
+    assert not any(one.same_crystal for one in found)
+
+
+def test_what_is_no_sheet_is_like_none(sheets: Library) -> None:
+    with pytest.raises(CrystalError, match="neither a sheet with vacuum nor layered") as raised:
+        similar(sheets, ROCK_SALT)
+    assert "the library is of sheets; give a layered one" in str(raised.value)
+
+
+def test_a_sheet_in_a_library_of_powders_is_a_crystal(tmp_path: Path) -> None:
+    sheet = layered.sheet(layered.GRAPHITE)
+    powders = Library.build([layered.record("graphene", sheet)], tmp_path / "powders", workers=1)
+    (best,) = similar(powders, sheet)
+    assert best.entry.id == crystal_id(sheet)
+    assert best.similarity == pytest.approx(1.0, abs=2e-3)

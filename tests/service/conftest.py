@@ -17,7 +17,7 @@ from data.record import Source
 from indexer import Library
 from search.result import Fit, Hit, LookupResult, Overlay, Verdict
 from service.cli import app
-from tests import crystals
+from tests import crystals, layered
 
 MakeResult = Callable[..., LookupResult]
 Braggle = Callable[..., Result]
@@ -174,6 +174,15 @@ def minerals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("libraries") / "minerals"
     kept = [one for one in bundled_records() if WANTED & set(one.names)]
     Library.build(kept, path, workers=1)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of the layers of four crystals; of rock salt there is nothing in it."""
+    path = tmp_path_factory.mktemp("sheets") / "sheets"
+    records = [*layered.records(), layered.record("salt", crystals.ROCK_SALT)]
+    Library.build(records, path, profile="2d")
     return path
 
 

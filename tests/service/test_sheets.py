@@ -7,12 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from data.cif import write_cif
 from data.errors import QueryError
-from data.profile import simulate
 from data.radiation import CU_KA
 from data.sheet_diffraction import sheet_lines
 from data.sources.packed import write_packed
@@ -25,29 +23,10 @@ from tests import crystals, layered
 from tests.service.conftest import Braggle
 
 
-def pattern_of(name: str, seed: int = 1) -> str:
-    """Text in two columns, as a diffractometer in the plane might count a sheet."""
-    lines = sheet_lines(layered.sheet(layered.LAYERED[name]))
-    axis = np.arange(10.0, 90.0, 0.02)
-    profile = simulate(lines, CU_KA, two_theta_deg=axis, caglioti=(0.0, 0.0, 0.02))
-    expected = 5000 * profile / profile.max() + 20
-    counts = np.random.default_rng(seed).poisson(expected)
-    return "\n".join(f"{x:.3f} {y}" for x, y in zip(axis, counts, strict=True))
-
-
-@pytest.fixture(scope="module")
-def sheets(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A library of the layers of four crystals; of rock salt there is nothing in it."""
-    path = tmp_path_factory.mktemp("sheets") / "sheets"
-    records = [*layered.records(), layered.record("salt", crystals.ROCK_SALT)]
-    Library.build(records, path, profile="2d")
-    return path
-
-
 @pytest.fixture
 def query(tmp_path: Path) -> Path:
     path = tmp_path / "query.xy"
-    path.write_text(pattern_of("molybdenite"))
+    path.write_text(layered.pattern_of("molybdenite"))
     return path
 
 
@@ -88,7 +67,7 @@ def test_a_sheet_is_found_by_its_pattern(sheets: Path, name: str, tmp_path: Path
     from data.reading import read_pattern
 
     path = tmp_path / "query.xy"
-    path.write_text(pattern_of(name))
+    path.write_text(layered.pattern_of(name))
     result = Searcher(Library.open(sheets)).lookup(
         read_pattern(path, radiation=CU_KA), profile="2d"
     )

@@ -9,6 +9,7 @@ from typing import Literal
 from optimade.models import StructureResource, StructureResourceAttributes
 
 from indexer.conditions import Column, Constant, Operand
+from indexer.profiles import POWDER, SHEETS, Profile
 
 PREFIX = "braggle"
 OWN = f"_{PREFIX}_"
@@ -54,14 +55,16 @@ class Property:
         return self.operand if scalar and isinstance(self.operand, Column) else None
 
 
-def properties(published_at: datetime) -> dict[str, Property]:
+def properties(published_at: datetime, profile: Profile = POWDER) -> dict[str, Property]:
     """The properties of the structures of a library, by name.
 
     Args:
         published_at: when this version was, which is the last time that its entries may have
             changed.
+        profile: of the library.
     """
-    known = {one.name: one for one in (*_STANDARD, *_OWN)}
+    of_sheets = _OF_SHEETS if profile == SHEETS else ()
+    known = {one.name: one for one in (*_STANDARD, *_OWN, *of_sheets)}
     known["type"] = _standard("type", "string", Constant(ENTRY_TYPE))
     known["last_modified"] = _standard("last_modified", "timestamp", Constant(published_at))
     return known
@@ -116,6 +119,15 @@ _STANDARD = (
     _standard("species", "list", None),
     _standard("species_at_sites", "list", None),
 )
+
+_OF_SHEETS = (
+    _standard("dimension_types", "list", None, "numbers"),
+    _standard("nperiodic_dimensions", "integer", Constant(2)),
+    _standard("space_group_it_number", "integer", Constant(None)),
+)
+"""In place of those above. Which axis is not repeated along differs; OPTIMADE wants no number of
+what has fewer than three that are.
+"""
 
 _OWN = (
     _own("names", "names", "list", "What the sources call it: minerals, compounds."),

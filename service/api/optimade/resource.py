@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.crystal import Crystal
+from data.sheets import axis_across
 from indexer.conditions import Column, Constant
 from indexer.entry import Entry
 from indexer.structures import FULL
@@ -46,6 +47,9 @@ def resource(
                 attributes[name] = facts[column]
             case Constant(value):
                 attributes[name] = _written(value)
+            case None if name == "dimension_types":
+                across = axis_across(entry.crystal)
+                attributes[name] = [int(axis != across) for axis in range(3)]
             case None:
                 attributes[name] = geometry[name]
     return {"id": entry.id, "type": ENTRY_TYPE, "attributes": attributes}

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from data.errors import QueryError
+from indexer.profiles import SHEETS
 from service.api.clients import Client, needs
 from service.api.optimade.answers import PROVIDER, answer, base_url, error
 from service.api.optimade.asked import Asked, asked, asked_of_entries, asked_of_entry
@@ -100,12 +101,15 @@ async def info(request: Request, _client: Read) -> Response:
 async def info_of_structures(request: Request, _client: Read) -> Response:
     """The properties of structures."""
     found = asked(request)
-    known = _known(opened_for(request))
+    opened = opened_for(request)
+    known = _known(opened)
+    of_sheets = opened.library.profile == SHEETS
+    what = "Sheets of the library, with vacuum" if of_sheets else "Crystals of the library"
     data = EntryInfoResource(
         id=ENTRY_TYPE,
         type="info",
         formats=["json"],
-        description="Crystals of the library: the conventional cell in the standard setting.",
+        description=f"{what}: the conventional cell in the standard setting.",
         properties={
             one.name: EntryInfoProperty(
                 description=one.description,
@@ -164,7 +168,8 @@ async def nothing(path: str, _client: Read) -> Response:
 
 
 def _known(opened: Opened) -> dict[str, Property]:
-    return properties(datetime.fromisoformat(opened.library.published_at))
+    library = opened.library
+    return properties(datetime.fromisoformat(library.published_at), library.profile)
 
 
 def _page(request: Request, opened: Opened) -> Response:

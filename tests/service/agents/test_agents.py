@@ -15,6 +15,8 @@ from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp.types import TextContent
 
 from data.bundled import examples
+from data.cif import write_cif
+from tests import crystals, layered
 from tests.service.api.server import LONG_S
 
 ROOT = Path(__file__).parents[3]
@@ -158,6 +160,74 @@ def test_an_agent_names_a_phase_and_proposes_structures(
         ]
         for name, arguments, said in mistakes:
             line = await call(name, fails=True, **arguments)
+            assert said in line
+            assert "\n" not in line
+
+    with_session(minerals, tmp_path / "log", use)
+    assert "Traceback" not in (tmp_path / "log").read_text("utf-8")
+
+
+def test_an_agent_works_with_a_library_of_sheets(sheets: Path, tmp_path: Path) -> None:
+    pattern = layered.pattern_of("graphite")
+    whole = write_cif(layered.GRAPHITE, name="graphite")
+
+    async def use(session: ClientSession, call: Call) -> None:
+        tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+        said = json.dumps(tools["search_pattern"].input_schema["properties"]["profile"])
+        assert '"enum": ["powder", "2d"]' in said
+        found = await call("search_pattern", pattern=pattern, profile="2d", wavelength="CuKa")
+        best = found["hits"][0]
+        assert best["phase"] == "graphite, layer"
+        line = await call("search_pattern", fails=True, pattern=pattern, profile="powder")
+        assert "the library is of sheets (profile 2d), not of powders of crystals" in line
+
+        row = layered.GRAPHITE.cell[0] * 3**0.5 / 2
+        for crystal in (best["id"], whole):
+            alike = await call("similar_crystals", crystal=crystal)
+            assert alike["entries"][0]["id"] == best["id"]
+            assert alike["entries"][0]["similarity"] == pytest.approx(1.0, abs=2e-3)
+            made = await call("simulate_pattern", crystal=crystal, two_theta_max=60)
+            assert made["formula"] == "C"
+            (line_10,) = made["strongest_lines"]
+            assert line_10["d_angstrom"] == pytest.approx(row, abs=1e-3)
+        salt = write_cif(crystals.ROCK_SALT, name="salt")
+        for tool in ("similar_crystals", "simulate_pattern"):
+            line = await call(tool, fails=True, crystal=salt)
+            assert "neither a sheet with vacuum nor layered" in line
+            assert "\n" not in line
+
+    with_session(sheets, tmp_path / "log", use)
+    assert "Traceback" not in (tmp_path / "log").read_text("utf-8")
+
+
+def test_an_agent_says_what_it_knows_of_a_composition(
+    minerals: Path, pattern: str, tmp_path: Path
+) -> None:
+    async def use(session: ClientSession, call: Call) -> None:
+        tools = {tool.name: tool for tool in (await session.list_tools()).tools}
+        assert "required" not in tools["generate_structures"].input_schema
+
+        known = {"metals": "Pb:1", "ligands": "[O-]S(=O)(=O)[O-]:1", "relax": True}
+        for more in ({"elements": "Mg,O", "engines": "pointcloud"}, {"pattern": pattern, **known}):
+            job = (await call("generate_structures", **more))["job"]
+            await call("job_status", job=job, wait_s=0, cancel=True)
+
+        mistakes: list[tuple[dict[str, Any], str]] = [
+            ({}, "nothing says what the sample is made of; give its formula"),
+            ({"elements": "Mg,O"}, "engines: elements go with pointcloud alone; name it"),
+            (
+                {"elements": "Mg,O", "formula": "MgO", "engines": "pointcloud"},
+                "formula: elements stand in place of it; leave one or the other out",
+            ),
+            (
+                {"elements": "Mg,Xx", "engines": "pointcloud"},
+                "elements Xx: no such element; write symbols",
+            ),
+            ({"ligands": "[O-2]:1", "metals": "Pb:1"}, "ligands: goes with a pattern; give one"),
+            ({"formula": "MgO", "wavelength": "CuKa"}, "wavelength: goes with a pattern"),
+        ]
+        for arguments, said in mistakes:
+            line = await call("generate_structures", fails=True, **arguments)
             assert said in line
             assert "\n" not in line
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from optimade.models import StructureResource, StructureResourceAttributes
 from optimade.models.utils import ANONYMOUS_ELEMENTS, reduce_formula
 
+from data.canonical import standardize
 from indexer.structures import hermann_mauguin
 from service.api.optimade.properties import properties
 from service.api.optimade.resource import resource
+from tests import layered
 from tests.service.api.optimade.made import PUBLISHED_AT, Made, catalogue_of, made
 
 KNOWN = properties(PUBLISHED_AT)
@@ -76,6 +79,19 @@ def test_only_what_is_wanted_is_said() -> None:
         "assemblies": None,
         "_other_gap": None,
     }
+
+
+def test_the_axis_that_a_sheet_does_not_repeat_along_is_told() -> None:
+    one = Made(((("O", 1.0),),), (), 1, 4.0).entry(0)
+    names = ("dimension_types", "nperiodic_dimensions", "space_group_it_number")
+    known = properties(PUBLISHED_AT, "2d")
+    for crystal, expected in (
+        (layered.sheet(layered.BRUCITE), [1, 1, 0]),
+        (layered.OBLIQUE, [1, 0, 1]),
+    ):
+        entry = replace(one, crystal=standardize(crystal).crystal)
+        attributes = resource(entry, {}, known, names)["attributes"]
+        assert list(attributes.values()) == [expected, 2, None]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +22,19 @@ V1 = "/optimade/v1"
 ELSEWHERE = {"origin": "https://example.org"}
 
 
-@pytest.fixture(scope="module")
-def keyed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A service that asks for keys, with one that reads."""
-    folder = tmp_path_factory.mktemp("optimade")
-    settings = settings_for(built, folder, keys="on", requests_per_minute=100_000)
+@contextmanager
+def asking_for_keys(library: Path, folder: Path) -> Iterator[TestClient]:
+    settings = settings_for(library, folder, keys="on", requests_per_minute=100_000)
     _, secret = KeyStore(settings.service_dir).add("database", "read")
     with serving(settings) as client:
         client.headers["authorization"] = f"Bearer {secret}"
+        yield client
+
+
+@pytest.fixture(scope="module")
+def keyed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service that asks for keys, with one that reads."""
+    with asking_for_keys(built, tmp_path_factory.mktemp("optimade")) as client:
         yield client
 
 
@@ -45,12 +50,18 @@ class Validating:
         return self._client.get(url)
 
 
+@pytest.mark.parametrize("profile", ["built", "sheets"])
 def test_the_validator_of_optimade_is_content(
-    keyed: TestClient, capsys: pytest.CaptureFixture[str]
+    profile: str,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    library: Path = request.getfixturevalue(profile)
     random.seed(0)  # it tries filters on an entry that it draws
-    validator = ImplementationValidator(client=Validating(keyed), respond_json=True)
-    validator.validate_implementation()
+    with asking_for_keys(library, tmp_path) as client:
+        validator = ImplementationValidator(client=Validating(client), respond_json=True)
+        validator.validate_implementation()
     found = json.loads(capsys.readouterr().out)
     assert validator.valid, found["failure_messages"]
     assert found["internal_failure_count"] == found["optional_failure_count"] == 0, found
