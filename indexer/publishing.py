@@ -33,6 +33,8 @@ LOCK = "LOCK"
 WRITER = "WRITER"
 TABLES = "tables"
 CACHE = "cache"
+CLOCK_NS = 2_000_000_000
+"""Times of files may be so coarse."""
 NOTHING_LOST = (
     "what was published last stays; make room, or check the folder's rights, and run the command "
     "again"
@@ -228,14 +230,29 @@ def may_build_in(path: Path) -> bool:
 
 def publish(path: Path, published: Published) -> None:
     """Make `published` what readers see from now on, in one step; its document is kept."""
+    settle(path)
     keep_version(path, published)
     write_atomically(path / CURRENT, published.to_json().encode())
 
 
 def publish_anew(path: Path, published: Published) -> None:
     """Say something else of the version that is published, whose entries stay as they are."""
+    settle(path)
     write_atomically(path / CURRENT, published.to_json().encode())
     keep_base(path, published)
+
+
+def settle(path: Path) -> None:
+    """Have the disk hold what tables were given since something was published last.
+
+    Lance leaves that to the system: after a power cut, `CURRENT` could name what is not there.
+    """
+    current = path / CURRENT
+    since_ns = current.stat().st_mtime_ns - CLOCK_NS if current.exists() else 0
+    for folder, _, names in os.walk(path / TABLES):
+        for one in (*(Path(folder, name) for name in names), Path(folder)):
+            if one.stat().st_mtime_ns >= since_ns:
+                _sync(one)
 
 
 def keep_version(path: Path, published: Published) -> None:
@@ -298,12 +315,18 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         with suppress(OSError):
             temporary.unlink()
         raise
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file, or what names a folder has."""
+    if os.name != "posix" and path.is_dir():
+        return
+    opened = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @contextmanager

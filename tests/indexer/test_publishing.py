@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data.errors import LibraryError
+from indexer import Library, publishing
 from indexer.publishing import (
     FORMAT,
     ChannelStamp,
@@ -23,6 +25,7 @@ from indexer.publishing import (
     read_current,
     write_atomically,
 )
+from tests.indexer.toy import ToyChannel, records
 
 PUBLISHED = Published(
     version=7,
@@ -120,3 +123,31 @@ def test_a_second_writer_is_told_who_writes(tmp_path: Path) -> None:
         pytest.fail("two writers at once")
     with one_writer(tmp_path):
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="tells files by their numbers")
+def test_the_disk_holds_a_version_before_it_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, synced, told = tmp_path / "library", set[str](), list[set[str]]()
+    sync, publish_file = os.fsync, publishing.write_atomically
+
+    def note(number: int) -> None:
+        synced.add(str(Path(f"/proc/self/fd/{number}").readlink()))
+        sync(number)
+
+    def write(file: Path, content: bytes) -> None:
+        if file.name == publishing.CURRENT:
+            told.append(set(synced))
+        publish_file(file, content)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(publishing, "write_atomically", write)
+    library = Library.build(records(12), path, channels=[ToyChannel()])
+    built = set(map(str, (path / "tables").rglob("*")))
+    assert built <= told[-1]
+    synced.clear()
+    library.add(records(14), channels=[ToyChannel()])
+    added = set(map(str, (path / "tables").rglob("*"))) - built
+    assert added
+    assert added <= told[-1]
