@@ -26,6 +26,7 @@ from indexer.compositions import Compositions
 from indexer.conditions import Condition
 from indexer.entry import ENTRY_COLUMNS, Entry
 from indexer.history import hold
+from indexer.ids import Ids
 from indexer.index_cache import cached_index, stored_vectors
 from indexer.profiles import Profile
 from indexer.publishing import ChannelStamp, size_of
@@ -243,12 +244,12 @@ class Snapshot:
         Raises:
             QueryError: no entry has this id.
         """
-        try:
-            return self._rows[entry_id]
-        except KeyError:
+        row = self._ids.row(entry_id)
+        if row < 0:
             raise QueryError(
                 f"{self.path}: no entry has the id {entry_id!r}; ids are 20 hexadecimal digits"
-            ) from None
+            )
+        return row
 
     def select(self, filters: Filters) -> NDArray[np.int64]:
         """Rows that pass the filters, ascending."""
@@ -322,8 +323,8 @@ class Snapshot:
         return verify(self.path, self._published, self._reader)
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {entry_id: row for row, entry_id in enumerate(self.ids)}
+    def _ids(self) -> Ids:
+        return Ids(self._reader.table(ENTRIES, ["id"])["id"].combine_chunks())
 
     @cached_property
     def _catalogue(self) -> Catalogue:

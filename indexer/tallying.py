@@ -6,26 +6,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib.metadata import version
 from itertools import islice
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from data.offered import Offered, Origin, Place
 from data.record import Problem
+from indexer.ids import Ids
 from indexer.ingest import Chunk, Item
 from indexer.ledger import Ledger, LedgerRow, Outcome, Status
 from indexer.schema import ENTRIES, SOURCES
-from indexer.tables import Reader, present, quoted
+from indexer.tables import Reader, quoted
 
 LOOKED_UP = 64
 """Files that are looked up in the ledger together; their contents wait in memory."""
-
-LOOKS = 16
-"""So often all ids are gone through; after that, sorting them pays."""
 
 SOURCE_KEY = ("id", "collection", "identifier", "file")
 SourceKey = tuple[str, str, str, str]
@@ -69,29 +64,6 @@ class Change:
             "removed": self.removed,
         }
         return {name: count for name, count in every.items() if count}
-
-
-class Ids:
-    """The ids of a library's entries, to be asked for a few of them, once or very often."""
-
-    def __init__(self, ids: pa.Array) -> None:
-        """Of a column."""
-        self._ids = ids
-        self._asked = 0
-
-    def among(self, wanted: AbstractSet[str]) -> set[str]:
-        """Which of these are there."""
-        self._asked += 1
-        if self._asked <= LOOKS:
-            return present(self._ids, wanted)
-        few = np.array(sorted(wanted), "S")
-        places = np.searchsorted(self._sorted, few)
-        found = self._sorted[np.minimum(places, len(self._sorted) - 1)] == few
-        return {one.decode() for one in few[found]}
-
-    @cached_property
-    def _sorted(self) -> NDArray[np.bytes_]:
-        return np.sort(np.array(self._ids.to_numpy(zero_copy_only=False), "S"))
 
 
 def _ids_of(reader: Reader | None) -> Ids | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -28,16 +27,14 @@ import numpy as np
 import psutil
 
 from benchmarks.load.locustfile import REFUSED, SEARCH
+from benchmarks.serving import BRAGGLE, START_S, serving
 from indexer.library import Library
 from service.bench.provenance import provenance
 
 HERE = Path(__file__).parent
-START_S = 300.0
 CHANGE_EVERY_S = 30.0
 LOOK_EVERY_S = 2.0
 QUARTERS = 4
-
-BRAGGLE = (sys.executable, "-m", "service")
 
 
 @dataclass
@@ -71,7 +68,7 @@ def main() -> None:
         library = Path(folder) / given.library.name
         shutil.copytree(given.library, library)
         result = provenance(Library.open(library))
-        with _serving(library, Path(folder)) as (server, url):
+        with serving(library, Path(folder)) as (server, url):
             made, result["stages"] = count(), []
             before = _problems(url)  # while it was not ready
             for clients, seconds in zip(given.clients, given.seconds, strict=True):
@@ -81,47 +78,6 @@ def main() -> None:
                     kind: number - before.get(kind, 0) for kind, number in _problems(url).items()
                 }
                 given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _serving(library: Path, folder: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """A server with its defaults, but that all clients, of one address here, may ask on."""
-    environment = {
-        **os.environ,
-        "BRAGGLE_LIBRARY": str(library),
-        "BRAGGLE_DATA_DIR": str(folder / "data"),
-        "BRAGGLE_SERVE_REQUESTS_PER_MINUTE": "1000000",
-    }
-    log = folder / "server.log"
-    with log.open("wb") as stderr:
-        process = psutil.Popen([*BRAGGLE, "serve", "--port", "0"], env=environment, stderr=stderr)
-    try:
-        url = _url(log)
-        _until_ready(url)
-        yield process, url
-    finally:
-        process.terminate()
-        process.wait(START_S)
-
-
-def _url(log: Path) -> str:
-    until = time.monotonic() + START_S
-    while time.monotonic() < until:
-        for line in log.read_text("utf-8").splitlines():
-            if line.startswith("braggle: http"):
-                return line.split()[1]
-        time.sleep(0.2)
-    raise TimeoutError(log.read_text("utf-8"))
-
-
-def _until_ready(url: str) -> None:
-    until = time.monotonic() + START_S
-    while time.monotonic() < until:
-        with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/readyz", trust_env=False).is_success:
-                return
-        time.sleep(0.5)
-    raise TimeoutError(f"{url}: not ready within {START_S:g} s")
 
 
 def _stage(

@@ -16,6 +16,7 @@ from data.bundled import examples
 from data.errors import LibraryError
 from data.radiation import Radiation
 from data.reading import read_pattern
+from indexer.catalogue import Filters
 from indexer.library import Library
 from indexer.publishing import CURRENT
 from search.searcher import Searcher
@@ -52,6 +53,10 @@ class Opened:
     def warm(self) -> None:
         """Read what the first look-up would otherwise wait for."""
         self.searcher.warm()
+
+    def warm_filters(self) -> None:
+        """Read what the first question with filters would otherwise wait for."""
+        self.library.select(Filters())
 
     def rehearse(self) -> None:
         """Look a pattern that ships up: the first look-up of an installation compiles for minutes.
@@ -135,6 +140,10 @@ class Served:
         self._take(opened)
         self._metrics.library_reloads.labels("taken up").inc()
         log.info("library", extra={"data": {"version": opened.library.version}})
+        try:
+            opened.warm_filters()
+        except Exception:  # noqa: BLE001 - whoever filters is told
+            log.exception("the library cannot be read ahead")
 
     def _take(self, opened: Opened) -> None:
         self.current = opened

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from data.canonical import crystal_id, standardize
@@ -14,7 +13,6 @@ from data.diffraction import lines_of
 from data.errors import LibraryError, QueryError
 from data.record import Problem
 from indexer import Entry, Library
-from indexer.tallying import LOOKS, Ids
 from tests.indexer.toy import SMALL, ToyChannel, record, records
 
 CHANNELS = [ToyChannel()]
@@ -321,10 +319,3 @@ def test_the_published_versions_are_tagged(copy: Path) -> None:
 
 def test_literal_crystals_have_ids_of_their_own(library: Library) -> None:
     assert {crystal_id(standardize(crystal)) for crystal in SMALL.values()} <= set(library.ids)
-
-
-def test_ids_are_found_however_often_they_are_asked_for(library: Library) -> None:
-    ids = Ids(pa.array(library.ids))
-    wanted = {*library.ids[::5], "0" * 20, "f" * 20}
-    for _ in range(2 * LOOKS):
-        assert ids.among(wanted) == set(library.ids[::5])
