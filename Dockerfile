@@ -3,6 +3,7 @@
 # with `make image-check`. How to run it: docs/administrators.md.
 
 FROM python:3.11.13-slim-bookworm AS source
+ENV PIP_NO_CACHE_DIR=1
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY data data

@@ -23,6 +23,7 @@ from generator.related import merged, parted, twin_of, united
 from indexer.entry import Entry
 from indexer.learned import LearnedChannel
 from indexer.library import Library
+from indexer.profiles import POWDER
 from search.templates import NearTemplate, TemplateFinder
 
 Anonymous = tuple[int, ...]
@@ -81,7 +82,16 @@ class MouldPool:
     """The ordered crystals of a library, found by anonymous formula."""
 
     def __init__(self, library: Library) -> None:
-        """Nothing is read before it is asked for."""
+        """Nothing is read before it is asked for.
+
+        Raises:
+            QueryError: the library is of sheets, whose vacuum would be filled.
+        """
+        if library.profile != POWDER:
+            raise QueryError(
+                f"{library.path}: the library is of sheets (profile {library.profile}), and "
+                "structures are proposed after crystals; name one of powders with --library"
+            )
         self.library = library
         self._volumes: dict[frozenset[str], AtomicVolumes] = {}
 

@@ -31,8 +31,10 @@ EXTRAS = {
     "mofs": "core-mof",
     "train": "torch",
     "relax": "chgnet",
+    "sheets": "mat3ra-standata",
     "service": "fastapi",
     "optimade": "optimade",
+    "mcp": "mcp",
     "distributed": "ray",
 }
 ROCK_SALT_D_ANGSTROM = 5.64 / 2

@@ -113,6 +113,16 @@ def test_the_library_of_sheets_has_a_name_of_its_own(
     assert json.loads(result.stdout)["profile"] == "2d"
 
 
+def test_structures_are_not_proposed_after_sheets(
+    sheets: Path, query: Path, braggle: Braggle
+) -> None:
+    for given in ((), (query,)):
+        words = ("--formula", "MoS2", "--out", "proposed", "--library", sheets)
+        result = braggle("generate", *given, *words)
+        assert result.exit_code == 1
+        assert "the library is of sheets (profile 2d), and structures are" in result.stderr
+
+
 def test_what_the_towers_looked_at_is_drawn(
     sheets: Path, query: Path, tmp_path: Path, braggle: Braggle
 ) -> None:
