@@ -20,7 +20,7 @@ FAMILIES: tuple[tuple[str, ...], ...] = tuple(
         "Y La Ce Pr Nd Sm Eu Gd Tb Dy Ho Er Tm Yb Lu",
         "Si Ge Sn Pb Ti Zr Hf Ce Th U Mo Ru Os Ir Pt",
         "P As V Sb Nb Ta",
-        "S Se Te Cr Mo W",
+        "Cr Mo W",
         "O S Se Te",
         "N P As Sb",
         "F Cl Br I",

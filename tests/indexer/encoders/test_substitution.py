@@ -85,6 +85,15 @@ def test_partners_are_drawn_by_their_radii() -> None:
         assert draws[element] / 3000 == pytest.approx(weights[element] / total, abs=0.03)
 
 
+def test_chalcogens_do_not_become_metals() -> None:
+    element = {"Na": "Pb", "Cl": "S"}
+    galena = replace(ROCK_SALT, species=tuple(element[one] for one in ROCK_SALT.species))
+    drawn = [
+        draw_substitution(galena, np.random.default_rng(seed), chance=1.0) for seed in range(200)
+    ]
+    assert {one.partners["S"] for one in drawn if one} == {"O", "Se", "Te"}
+
+
 def test_at_least_one_element_is_exchanged_and_each_as_often_as_said() -> None:
     never = [
         draw_substitution(RUTILE, np.random.default_rng(seed), chance=0.0) for seed in range(200)
