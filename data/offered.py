@@ -55,6 +55,15 @@ class Place:
     store: FileSystem | None = None
     done: str = ""
 
+    @classmethod
+    def file(cls, path: Path) -> Place:
+        """A file on disk."""
+        try:
+            size = path.stat().st_size
+        except OSError:  # reading it will say why
+            size = 0
+        return cls(os.path.abspath(path), size)  # noqa: PTH100 - a link is a place of its own
+
     @property
     def origin(self) -> Origin:
         """Which file, as far as that is known without its content."""

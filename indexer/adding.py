@@ -60,7 +60,7 @@ def write(
     report = progress or silent
     if dry_run:
         base = None if fresh else read_current(path)
-        return _tallied(path, base, items, report, partial(digest_all, workers=workers))
+        return tallied(path, base, items, report, workers).change
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -105,21 +105,23 @@ def _chunks(
         report(read + tally.skipped, total, "crystals")
 
 
-def _tallied(
+def tallied(
     path: Path,
     base: Published | None,
     items: Iterable[Item],
-    report: Progress,
-    digested: Digested,
-) -> Change:
+    report: Progress = silent,
+    workers: int | None = None,
+) -> Tally:
+    """What would become of items among what a version holds; nothing is written."""
     tally = Tally(Reader(path, base.tables) if base else None)
     settings = (
         LineSettings(base.d_min_angstrom, base.floor, base.profile) if base else LineSettings()
     )
+    digested = partial(digest_all, workers=workers)
     for chunk in _chunks(tally, items, settings, report, digested):
         tally.take(chunk)
     tally.settle()
-    return tally.change
+    return tally
 
 
 def _last_published(path: Path, *, fresh: bool) -> Published | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from functools import cache
 from typing import Any
 
 import faiss
@@ -21,6 +22,7 @@ class GpuCopy:
     """An index on the first GPU; gives None where the processor has to answer.
 
     Made when it is first asked. A failure is said once, and the processor answers from then on.
+    That there is no GPU, or that too many rows have gone, is said once, too.
     """
 
     def __init__(self, index: Any) -> None:  # noqa: ANN401 - faiss's stubs lack its wrappers
@@ -28,7 +30,7 @@ class GpuCopy:
         self._index = index
         self._copy: Any = None
         self._resources: Any = None
-        self._failed = False
+        self._failed = self._said_worn = False
         # What a GPU works with is not made for several threads (FAISS, "Threads and asynchronous
         # calls").
         self._lock = threading.Lock()
@@ -39,6 +41,8 @@ class GpuCopy:
         k: int,
         parts: int,
         passed_over: NDArray[np.bool_],
+        *,
+        filtered: bool = False,
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]] | None:
         """Scores and positions of the k nearest to each of m queries.
 
@@ -50,12 +54,21 @@ class GpuCopy:
             k: for each.
             parts: of the index to read.
             passed_over: positions that do not count. Shape (positions,).
+            filtered: whether that is because they were not asked for.
 
         Returns:
             Shapes (m, k), position -1 where there are fewer; None where the GPU gives no answer.
         """
+        if self._failed or not _there_is_one():
+            return None
         most = min(k + int(passed_over.sum()), len(passed_over))
-        if self._failed or not faiss.get_num_gpus() or most > MOST or parts > MOST:
+        if most > MOST or parts > MOST:
+            if k <= MOST < most and not filtered and not self._said_worn:
+                self._said_worn = True
+                said_unusable(
+                    "more rows have gone since the index was made than it can pass over, some "
+                    f"{MOST:,}"
+                )
             return None
         try:
             with self._lock:
@@ -64,7 +77,7 @@ class GpuCopy:
                 scores, found = copy.search(queries, most, params=options)
         except RuntimeError as error:
             self._failed = True
-            said_unusable(error)
+            said_unusable(_reason(error))
             return None
         kept = (found >= 0) & ~passed_over[found]
         order = np.argsort(~kept, axis=1, kind="stable")[:, :k]
@@ -80,12 +93,12 @@ class GpuCopy:
 
 def train(index: Any, vectors: NDArray[np.float32]) -> None:  # noqa: ANN401 - as above
     """Part the vectors by k-means, on a GPU where there is one; the index is the same kind."""
-    if faiss.get_num_gpus():
+    if _there_is_one():
         try:
             index.clustering_index = faiss.index_cpu_to_all_gpus(faiss.IndexFlatIP(index.d))
             index.train(vectors)
         except RuntimeError as error:
-            said_unusable(error)
+            said_unusable(_reason(error))
         else:
             return
         finally:
@@ -93,7 +106,23 @@ def train(index: Any, vectors: NDArray[np.float32]) -> None:  # noqa: ANN401 - a
     index.train(vectors)
 
 
-def said_unusable(error: RuntimeError) -> None:
+def _there_is_one() -> bool:
+    """Whether there is a GPU; where there is only the extra for one, that is said."""
+    there = bool(faiss.get_num_gpus())
+    if not there and hasattr(faiss, "StandardGpuResources"):
+        _said_that_there_is_none()
+    return there
+
+
+@cache
+def _said_that_there_is_none() -> None:
+    said_unusable("FAISS, which is that of the extra `gpu`, finds none")
+
+
+def _reason(error: RuntimeError) -> str:
+    return str(error).strip().splitlines()[-1]
+
+
+def said_unusable(reason: str) -> None:
     """Warn that the processor does what the GPU was to do."""
-    reason = str(error).strip().splitlines()[-1]
     warnings.warn(f"the GPU cannot be used ({reason}); the processor is", stacklevel=3)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.offered import Origin
@@ -69,6 +70,12 @@ class LedgerRow:
         """Whether the file was read."""
         return self.status in ("added", "merged", "known")
 
+    @property
+    def outcome(self) -> Outcome:
+        """The same without the version that tells of it."""
+        origin = Origin(self.path, self.member, self.size, self.sha256)
+        return Outcome(origin, self.status, self.reason, self.entries)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -112,12 +119,21 @@ def read_ledger(reader: Reader, *, failed: bool = False, since: int = 0) -> list
     """
     if not reader.rows(LEDGER):
         return []
-    table = reader.tail(LEDGER, since, LEDGER_SCHEMA.names)
-    rows = [LedgerRow.of(row) for row in table.to_pylist()]
-    if not failed:
-        return rows
-    last = {(row.path, row.member): row for row in rows}
-    return [row for row in last.values() if row.status == "failed"]
+    if failed:
+        rows = _failed_last(reader.tail(LEDGER, since, ["path", "member", "status"]))
+        table = reader.take(LEDGER, since + rows, LEDGER_SCHEMA.names)
+    else:
+        table = reader.tail(LEDGER, since, LEDGER_SCHEMA.names)
+    return [LedgerRow.of(row) for row in table.to_pylist()]
+
+
+def _failed_last(table: pa.Table) -> NDArray[np.int64]:
+    """The last row of each file, where the file failed, ascending. Shape (n,)."""
+    failed = pc.equal(table["status"], "failed")
+    numbered = table.append_column("row", pa.array(np.arange(len(table))))
+    asked = numbered.filter(pc.is_in(table["path"], table["path"].filter(failed).combine_chunks()))
+    last = asked.group_by(["path", "member"]).aggregate([("row", "max")])["row_max"]
+    return np.sort(last.filter(failed.take(last)).to_numpy())
 
 
 class Ledger:
@@ -153,7 +169,7 @@ class Ledger:
         found: dict[str, LedgerRow] = {}
         for one in table.to_pylist():
             row = LedgerRow.of(one)
-            found[Origin(row.path, row.member, row.size, row.sha256).key] = row
+            found[row.outcome.origin.key] = row
         return found
 
     def _rows(self, reader: Reader, origins: Sequence[Origin]) -> NDArray[np.int64]:

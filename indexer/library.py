@@ -7,18 +7,21 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from data.errors import LibraryError
+from data.offered import Origin
 from indexer.adding import Engine, write
 from indexer.channel import AnyChannel
 from indexer.cluster import joined_cluster
 from indexer.history import KeptVersion, history, rollback
 from indexer.ingest import Item
-from indexer.ledger import LedgerRow, read_ledger
+from indexer.ledger import Ledger, LedgerRow, read_ledger
 from indexer.maintaining import KEEP_DAYS, KEEP_LAST, Upkeep, maintain
 from indexer.profiles import POWDER, Profile, channels_of
 from indexer.publishing import is_library, may_build_in, read_current
 from indexer.removing import remove
 from indexer.schema import LEDGER
 from indexer.snapshot import Snapshot
+from indexer.tallying import LOOKED_UP
+from indexer.verifying import VerifyReport, verify
 from indexer.writing import Progress
 
 
@@ -180,13 +183,35 @@ class Library(Snapshot):
         Raises:
             LibraryError: it cannot be written.
         """
-        from indexer.bundle import SUFFIX, export
+        from indexer.bundle import export
+
+        place = self.bundle_place(file)
+        export(self.path, self._published, self._reader, place, progress)
+        return place
+
+    def bundle_place(self, file: Path | str) -> Path:
+        """The file that `export` writes where a file or a folder is named.
+
+        Raises:
+            LibraryError: there is no folder for it.
+        """
+        from indexer.bundle import SUFFIX
 
         place = Path(file)
         if place.is_dir():
             place /= f"{self.path.resolve().name}-{self.version}{SUFFIX}"
-        export(self.path, self._published, self._reader, place, progress)
+        if not place.parent.is_dir():
+            raise LibraryError(
+                f"{place}: the bundle cannot be written (there is no folder {place.parent}); make "
+                "it, or name another"
+            )
         return place
+
+    def bundle_bytes(self) -> int:
+        """About how large a bundle of this version would be, from a sample of its rows."""
+        from indexer.bundle import bundle_bytes
+
+        return bundle_bytes(self._published, self._reader)
 
     @classmethod
     def import_bundle(
@@ -204,11 +229,16 @@ class Library(Snapshot):
         """
         from indexer.bundle import import_bundle
 
-        folder = Path(path)
-        if is_library(folder) or not may_build_in(folder):
-            raise LibraryError(f"{folder}: something is there already; name a new folder")
-        import_bundle(Path(file), folder, channels, progress)
-        return cls(folder)
+        import_bundle(Path(file), Path(path), channels, progress)
+        return cls(Path(path))
+
+    def verify(self, *, progress: Progress | None = None) -> VerifyReport:
+        """Check files, uniqueness, vectors, indexes and, for a sample, lines against crystals.
+
+        Args:
+            progress: called with done, total and stage.
+        """
+        return verify(self.path, self._published, self._reader, progress)
 
     def history(self) -> tuple[KeptVersion, ...]:
         """The versions that are kept, whatever is published now the last of them."""
@@ -222,6 +252,15 @@ class Library(Snapshot):
             since: leave out so many rows.
         """
         return read_ledger(self._reader, failed=failed, since=since)
+
+    def last_of(self, origins: Sequence[Origin]) -> dict[str, LedgerRow]:
+        """What became of some files the last time that they were offered, by their keys; those that
+        never were are left out.
+        """
+        ledger, found = Ledger(self._reader), dict[str, LedgerRow]()
+        for start in range(0, len(origins), LOOKED_UP):
+            found |= ledger.last(origins[start : start + LOOKED_UP])
+        return found
 
     @property
     def ledger_length(self) -> int:

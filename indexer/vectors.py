@@ -213,7 +213,11 @@ class _Part:
         usual = max(_probes(lists), self.index.nprobe) if lists and wanted is None else lists
         read = min(probed or usual, lists)
         # Among few the processor has answered before a GPU has begun.
-        got = self._on_gpu.search(queries, k, read, ~asked) if lists else None
+        got = (
+            self._on_gpu.search(queries, k, read, ~asked, filtered=wanted is not None)
+            if lists
+            else None
+        )
         scores, found = got or self._by_processor(queries, k, asked, read)
         places, values = found.ravel(), scores.ravel()
         return self.rows[places[places >= 0]], values[places >= 0]

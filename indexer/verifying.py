@@ -29,6 +29,7 @@ from indexer.schema import (
 from indexer.tables import TAGS, Reader, table_folder, tags_of
 from indexer.templates.storage import LOG_COLUMNS, TEMPLATES, holds_templates, known_templates
 from indexer.vectors import VectorIndex
+from indexer.writing import Progress, silent
 
 SAMPLE = 24
 
@@ -48,23 +49,37 @@ class VerifyReport:
         return all(check.ok for check in self.checks)
 
 
-def verify(path: Path, published: Published, reader: Reader) -> VerifyReport:
+def verify(
+    path: Path, published: Published, reader: Reader, progress: Progress | None = None
+) -> VerifyReport:
     """Ask everything; damage is an answer here, not an error."""
-    checks: list[Check] = [_files(path, reader, published), _kept(path, reader)]
+    report = progress or silent
+    checks: list[Check] = [_files(path, reader, published, report), _kept(path, reader, report)]
     try:
+        report(0, 1, "rows")
         checks.extend(structure(reader, published, 0))
-        checks.extend(_index(path, reader, published, one) for one in published.channels)
+        report(1, 1, "rows")
+        for done, channel in enumerate(published.channels):
+            report(done, len(published.channels), "indexes")
+            checks.append(_index(path, reader, published, channel))
+        report(len(published.channels), len(published.channels), "indexes")
+        report(0, 1, "lines and templates")
         checks.append(_lines(reader, published))
         if holds_templates(reader):
             checks.append(members_there(reader.table(TEMPLATES, LOG_COLUMNS)))
             checks.append(_members_agree(reader))
+        report(1, 1, "lines and templates")
     except LibraryError as error:
         checks.append(Check("readable", ok=False, detail=str(error)))
     return VerifyReport(str(path), published.version, published.entries, tuple(checks))
 
 
-def _files(path: Path, reader: Reader, published: Published) -> Check:
-    bad = _altered(path, reader.files(), published)
+def _files(path: Path, reader: Reader, published: Published, report: Progress) -> Check:
+    files, bad = reader.files(), []
+    for done, file in enumerate(files):
+        report(done, len(files), "data files")
+        bad += _altered(path, [file], published)
+    report(len(files), len(files), "data files")
     detail = f"altered: {', '.join(bad)}" if bad else f"{len(published.files)} unaltered"
     return Check("data files", not bad, detail)
 
@@ -81,12 +96,13 @@ def _altered(path: Path, files: Iterable[str], published: Published) -> list[str
     return bad
 
 
-def _kept(path: Path, reader: Reader) -> Check:
+def _kept(path: Path, reader: Reader, report: Progress) -> Check:
     """Every version that is kept: its document, what it alone is made of, and its tags."""
     known, bad = set(reader.files()), []
     current = read_current(path).version
     numbers = [one for one in kept_numbers(path) if one <= current]
-    for number in numbers:
+    for done, number in enumerate(numbers, start=1):
+        report(done, len(numbers), "kept versions")
         try:
             file = version_file(path, number)
             document = Published.from_json(file.read_text(encoding="utf-8"), file)

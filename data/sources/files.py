@@ -19,8 +19,8 @@ from data.sources.stream import SourceStream
 
 
 def open_cif(path: Path) -> SourceStream:
-    """The blocks of one CIF."""
-    return SourceStream.of_files(str(path), iter([Offered.file(path)]))
+    """The blocks of one CIF, which is read when its turn comes."""
+    return SourceStream.of_files(str(path), map(Offered.file, [path]))
 
 
 def open_folder(folder: Path) -> SourceStream:
@@ -40,16 +40,8 @@ def open_folder(folder: Path) -> SourceStream:
     if not paths:
         raise LibraryError(f"{folder}: no *.cif in this folder or below; check the path")
     return SourceStream.of_places(
-        str(folder), map(_place, paths), map(Offered.file, paths), len(paths)
+        str(folder), map(Place.file, paths), map(Offered.file, paths), len(paths)
     )
-
-
-def _place(path: Path) -> Place:
-    try:
-        size = path.stat().st_size
-    except OSError:  # reading it will say why
-        size = 0
-    return Place(os.path.abspath(path), size)  # noqa: PTH100 - a link is a place of its own
 
 
 @dataclass(frozen=True)

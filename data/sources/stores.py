@@ -8,15 +8,14 @@ and its like or in `~/.aws`, another server in `AWS_ENDPOINT_URL`, or in the add
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from data.errors import LibraryError
@@ -30,6 +29,8 @@ SCHEME = "s3://"
 READERS = 16
 """Objects that are fetched together: each takes some 20 ms, however small it is."""
 BLOCK = 2**20
+Progress = Callable[[int, int | None, str], None]
+"""Called with how many MB have passed, of how many, and what happens to them."""
 
 
 def in_store(text: str) -> bool:
@@ -66,8 +67,28 @@ def open_store(uri: str) -> SourceStream:
 
 
 @contextmanager
-def fetched(uri: str) -> Iterator[Path]:
+def opened(uri: str) -> Iterator[IO[bytes]]:
+    """An object, of which no more is fetched than is read.
+
+    Raises:
+        LibraryError: the store does not answer, or there is no such object.
+    """
+    store, path = _store_of(uri)
+    try:
+        file = store.open_input_file(path)
+    except OSError as error:
+        raise _unreached(uri, error) from None
+    with file:
+        yield file
+
+
+@contextmanager
+def fetched(uri: str, progress: Progress | None = None) -> Iterator[Path]:
     """A copy of an object, for as long as it is needed.
+
+    Args:
+        uri: of the object.
+        progress: told how much of it has come.
 
     Raises:
         LibraryError: the store does not answer, or there is no such object.
@@ -76,16 +97,21 @@ def fetched(uri: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / path.rsplit("/", 1)[-1]
         try:
+            size = store.get_file_info(path).size or 0
             with store.open_input_stream(path) as stream, copy.open("wb") as file:
-                shutil.copyfileobj(stream, file, BLOCK)
+                _copy(stream, file, size, progress, "MB fetched")
         except OSError as error:
             raise _unreached(uri, error) from None
         yield copy
 
 
 @contextmanager
-def put(uri: str) -> Iterator[Path]:
+def put(uri: str, progress: Progress | None = None) -> Iterator[Path]:
     """A place for a file that goes to the store once it is whole; there it appears in one step.
+
+    Args:
+        uri: that the file gets.
+        progress: told how much of it has gone.
 
     Raises:
         LibraryError: the store does not take it.
@@ -95,10 +121,21 @@ def put(uri: str) -> Iterator[Path]:
         file = Path(folder) / path.rsplit("/", 1)[-1]
         yield file
         try:
-            with file.open("rb") as opened, store.open_output_stream(path) as stream:
-                shutil.copyfileobj(opened, stream, BLOCK)
+            with file.open("rb") as whole, store.open_output_stream(path) as stream:
+                _copy(whole, stream, file.stat().st_size, progress, "MB sent")
         except OSError as error:
             raise _unreached(uri, error) from None
+
+
+def _copy(
+    source: IO[bytes], sink: IO[bytes], size: int, progress: Progress | None, stage: str
+) -> None:
+    done = 0
+    while block := source.read(BLOCK):
+        sink.write(block)
+        done += len(block)
+        if progress is not None:
+            progress(done // 10**6, size // 10**6, stage)
 
 
 def _store_of(uri: str) -> tuple[FileSystem, str]:

@@ -111,9 +111,9 @@ def build(
 ) -> None:
     """Make a library of crystals."""
     from indexer import Library
-    from service.settings import Settings
+    from service.places import library_path
 
-    path = Settings.load().library_path(library_named(into, profile))
+    path = library_path(library_named(into, profile))
     streams = Joined([_open(source) for source in sources], unread=engine is Engines.RAY)
     # Ray tells on stdout of workers that were lost.
     with progress_bar() as progress, redirect_stdout(sys.stderr):
@@ -182,7 +182,9 @@ def info(*, library: LibraryName = None, json: Json = False) -> None:
 @verb
 def verify(*, library: LibraryName = None, json: Json = False) -> None:
     """Check that a library is whole; exit status 1 when it is not."""
-    report = open_library(library).verify()
+    opened = open_library(library)
+    with progress_bar() as progress:
+        report = opened.verify(progress=progress)
     if json:
         emit({**asdict(report), "ok": report.ok})
     else:

@@ -190,20 +190,31 @@ def export(
     ],
     *,
     library: LibraryName = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Write a library as one file, to be handed on."""
     from data.sources.stores import in_store, put
 
     opened = open_library(library)
-    with progress_bar() as progress, put(to) if in_store(to) else nullcontext(Path(to)) as place:
-        written = opened.export(place, progress=progress)
-        size = written.stat().st_size
-    file = to if in_store(to) else str(written)
-    if json:
-        emit({"library": _library(opened), "file": file, "bytes": size})
+    if dry_run:
+        file = to if in_store(to) else str(opened.bundle_place(to))
+        size = opened.bundle_bytes()
     else:
-        show(f"{file}: {len(opened)} entries of version {opened.version}, {size / 1e6:.1f} MB")
+        with (
+            progress_bar() as progress,
+            put(to, progress) if in_store(to) else nullcontext(Path(to)) as place,
+        ):
+            written = opened.export(place, progress=progress)
+            size = written.stat().st_size
+        file = to if in_store(to) else str(written)
+    if json:
+        emit({"library": _library(opened), "file": file, "bytes": size, "dry_run": dry_run})
+        return
+    would, about = ("it would be: ", "about ") if dry_run else ("", "")
+    said = f"{len(opened)} entries of version {opened.version}, {about}{size / 1e6:.1f} MB"
+    replaced = ", in place of what is there" if dry_run and Path(file).exists() else ""
+    show(f"{file}: {would}{said}{replaced}")
 
 
 @verb
@@ -220,21 +231,45 @@ def import_(
             show_default=False,
         ),
     ] = None,
+    dry_run: DryRun = False,
     json: Json = False,
 ) -> None:
     """Make a library of a bundle that `braggle library export` wrote."""
     from data.sources.stores import fetched, in_store
     from indexer import Library
-    from service.settings import Settings
+    from service.places import library_path
 
-    path = Settings.load().library_path(into)
-    fetching = fetched(file) if in_store(file) else nullcontext(Path(file))
-    with progress_bar() as progress, fetching as place:
+    path = library_path(into)
+    if dry_run:
+        _tell_bundle(file, path, json=json)
+        return
+    with (
+        progress_bar() as progress,
+        fetched(file, progress) if in_store(file) else nullcontext(Path(file)) as place,
+    ):
         made = Library.import_bundle(place, path, progress=progress)
     if json:
-        emit({"library": _library(made)})
+        emit({"library": _library(made), "dry_run": dry_run})
     else:
         show(f"{made.path}: {len(made)} entries from {file}")
+
+
+def _tell_bundle(file: str, path: Path, *, json: bool) -> None:
+    """What an import would do."""
+    from data.sources.stores import in_store, opened
+    from indexer.bundle import look_into
+
+    with opened(file) if in_store(file) else nullcontext(Path(file)) as bundle:
+        found = look_into(bundle, file, path)
+    if json:
+        emit({"library": {"path": str(path)}, "bundle": asdict(found), "dry_run": True})
+        return
+    anew = f", vectors of {', '.join(found.made_anew)} made anew" if found.made_anew else ""
+    show(
+        f"{path}: it would be: {found.entries} entries of version {found.version} of "
+        f"{found.library} ({found.profile}, {found.published_at}), {found.bytes / 1e6:.1f} MB"
+        f"{anew}; whether the bundle is whole is looked at when it is imported"
+    )
 
 
 @verb
@@ -248,6 +283,12 @@ def watch(
     ] = 5.0,
     once: Annotated[
         bool, typer.Option("--once", help="Take what is complete now, and end.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say what would be done with what is complete now, and end."
+        ),
     ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="A JSON document a line for each file.")
@@ -263,28 +304,35 @@ def watch(
         while True:
             time.sleep(every)
             found = watched.complete()
+            taken: list[Taken] = []
             try:
-                for one in take_up(path, watched, found) if found else ():
-                    _tell_taken(one, json=json)
+                if found:
+                    taken = take_up(path, watched, found, dry_run=dry_run)
             except LibraryError as error:  # somebody else writes, or the disk is full
-                if once:
+                if once or dry_run:
                     raise
                 complain(f"{error}; tried again in {every:g} s")
                 watched.again(found)
-            if once:
+            for one in taken:
+                _tell_taken(one, json=json, dry_run=dry_run)
+            if dry_run and not (taken or json):
+                show(f"{watched.folder}: nothing to do")
+            if once or dry_run:
                 return
     except KeyboardInterrupt:
         return
 
 
-def _tell_taken(taken: Taken, *, json: bool) -> None:
+def _tell_taken(taken: Taken, *, json: bool, dry_run: bool) -> None:
     if json:
-        emit_line(asdict(taken))
-    elif taken.moved_to:
-        complain(f"{taken.reason}; moved to {taken.moved_to}")
+        emit_line({**asdict(taken), "dry_run": dry_run})
+    elif taken.status == "failed":
+        would = "it would be " if dry_run else ""
+        complain(f"{taken.reason}; {taken.not_moved or f'{would}moved to {taken.moved_to}'}")
     else:
         beside = f"; not read: {taken.reason}" if taken.reason else ""
-        show(f"{taken.path}: {taken.status}, {taken.entries} entries{beside}")
+        would = "it would be: " if dry_run else ""
+        show(f"{taken.path}: {would}{taken.status}, {taken.entries} entries{beside}")
 
 
 def _ids(given: list[str]) -> list[str]:

@@ -58,6 +58,13 @@ class TestFiles:
         assert records[0].names == ("Halite",)
         assert not problems
 
+    def test_a_cif_is_read_when_its_turn_comes(self, tmp_path: Path) -> None:
+        path = tmp_path / "one.cif"
+        path.write_text(HALITE)
+        stream = open_source(str(path))
+        path.write_text(HALITE + CAESIUM_CHLORIDE)
+        assert len(list(stream)) == 2
+
     def test_a_folder_is_searched_at_every_depth_in_order(self, tmp_path: Path) -> None:
         deep = tmp_path / "b" / "c"
         deep.mkdir(parents=True)

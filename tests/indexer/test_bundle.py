@@ -9,6 +9,7 @@ import pytest
 
 from data.errors import LibraryError
 from indexer import Library
+from indexer.bundle import look_into
 from tests.indexer.test_upkeep import offered
 from tests.indexer.toy import ToyChannel, records
 
@@ -56,6 +57,54 @@ def test_vectors_of_another_make_are_made_anew(
     assert other.holds(newer)
     np.testing.assert_allclose(other.vectors("toy"), newer.embed_lines(library.lines), atol=1e-3)
     assert other.verify().ok
+
+
+def test_it_says_how_far_it_is(library: Library, tmp_path: Path) -> None:
+    calls: list[tuple[int, int | None, str]] = []
+    library.export(tmp_path, progress=lambda *how_far: calls.append(how_far))
+    tables = ("entries", "sources", "vectors_toy", "ledger")
+    rows = sum(library._reader.rows(name) for name in tables)
+    assert calls[0] == (0, rows, "rows")
+    assert calls[-1] == (rows, rows, "rows")
+    calls.clear()
+    bundle = library.bundle_place(tmp_path)
+    Library.import_bundle(
+        bundle, tmp_path / "l", channels=CHANNELS, progress=lambda *how_far: calls.append(how_far)
+    )
+    assert calls[:5] == [(done, 4, "checksums") for done in range(5)]
+
+
+def test_who_interrupts_an_export_finds_nothing_of_it(library: Library, tmp_path: Path) -> None:
+    whole = library.export(tmp_path / "a.braggle").read_bytes()
+
+    def interrupted(done: int, _total: int | None, _stage: str) -> None:
+        if done:
+            assert len(list(tmp_path.iterdir())) == 2
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        library.export(tmp_path / "a.braggle", progress=interrupted)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.braggle"]
+    assert (tmp_path / "a.braggle").read_bytes() == whole
+
+
+def test_what_would_be_written_and_imported_is_told(
+    library: Library, bundle: Path, tmp_path: Path
+) -> None:
+    assert library.bundle_place(bundle.parent) == bundle
+    size = bundle.stat().st_size
+    assert library.bundle_bytes() == pytest.approx(size, rel=0.2)
+    found = look_into(bundle, "a", tmp_path / "other", CHANNELS)
+    assert (found.library, found.version, found.entries) == ("one", 3, len(library))
+    assert (found.channels, found.made_anew) == (("toy",), ())
+    assert found.bytes == pytest.approx(size, rel=0.1)
+    assert not (tmp_path / "other").exists()
+    newer = look_into(bundle, "a", tmp_path / "other", [ToyChannel("2", power=0.25)])
+    assert newer.made_anew == ("toy",)
+    with pytest.raises(LibraryError, match="something is there already"):
+        look_into(bundle, "a", library.path, CHANNELS)
+    with pytest.raises(LibraryError, match="a: no bundle that can be read"):
+        look_into(library.path / "CURRENT", "a", tmp_path / "other", CHANNELS)
 
 
 def rewritten(bundle: Path, to: Path, name: str, content: bytes) -> Path:

@@ -18,8 +18,9 @@ from data.cif import write_cif
 from data.errors import LibraryError
 from data.offered import Place
 from data.sources import open_source
-from data.sources.stores import _store_of, fetched, put
+from data.sources.stores import _store_of, fetched, opened, put
 from indexer import Library
+from indexer.bundle import look_into
 from indexer.schema import ENTRIES, ENTRIES_SCHEMA, SOURCES, SOURCES_SCHEMA
 from tests.indexer.toy import ToyChannel, records
 
@@ -108,10 +109,15 @@ def test_a_cluster_that_loses_a_worker_makes_the_same_library(
 @pytest.mark.usefixtures("store")
 def test_a_library_is_handed_on_through_a_store(built: Path, tmp_path: Path) -> None:
     there, copy = "s3://crystals/libraries/built.braggle", tmp_path / "copy"
-    with put(there) as file:
+    calls: list[tuple[int, int | None, str]] = []
+    with put(there, lambda *how_far: calls.append(how_far)) as file:
         Library.open(built).export(file)
-    with fetched(there) as file:
+    with opened(there) as read:
+        assert look_into(read, there, copy, [ToyChannel()]).entries == len(Library.open(built))
+    with fetched(there, lambda *how_far: calls.append(how_far)) as file:
         Library.import_bundle(file, copy, channels=[ToyChannel()])
+    assert {stage for _, _, stage in calls} == {"MB sent", "MB fetched"}
+    assert all(done == total for done, total, _ in calls)  # less than a block
     assert Library.open(copy).ids == Library.open(built).ids
 
 
@@ -123,6 +129,8 @@ def test_what_a_store_does_not_have_is_said() -> None:
         pytest.raises(LibraryError, match="cannot be used"),
         fetched("s3://crystals/no.braggle"),
     ):
+        pass
+    with pytest.raises(LibraryError, match="cannot be used"), opened("s3://crystals/no.braggle"):
         pass
     gone = Place("s3://crystals/gone.cif", 1, _store_of("s3://crystals")[0]).read()
     assert gone.problem is not None

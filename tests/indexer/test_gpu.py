@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from indexer import gpu
 from indexer.gpu import MOST
 from indexer.recall import DEPTH, ENOUGH, nearest_exactly
 from indexer.vectors import VectorIndex, make_index
@@ -40,6 +41,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> list[Card]:
         made.append(Card(index))
         return made[-1]
 
+    gpu._said_that_there_is_none.cache_clear()
     monkeypatch.setattr("indexer.vectors.FLAT_UP_TO", 500)
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
     monkeypatch.setattr(faiss, "StandardGpuResources", object, raising=False)
@@ -91,9 +93,22 @@ def test_it_answers_as_the_processor_does(
     index.nearest(queries, 40)
     assert [card.searches for card in cards] == [2]  # one copy, made once
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
-    for one, other in zip(answers, index.nearest(queries, 40), strict=True):
+    with pytest.warns(UserWarning, match="FAISS, which is that of the extra `gpu`, finds none"):
+        others = index.nearest(queries, 40)
+    for one, other in zip(answers, others, strict=True):
         np.testing.assert_array_equal(one, other)
     assert cards[0].searches == 2
+    make_index(scattered).nearest(queries, 40)  # said once is enough
+
+
+@pytest.mark.usefixtures("cards")
+def test_nobody_misses_a_card_without_the_extra(
+    monkeypatch: pytest.MonkeyPatch, scattered: Floats
+) -> None:
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
+    monkeypatch.delattr(faiss, "StandardGpuResources")
+    found, _ = make_index(scattered).nearest(scattered[7], 20)
+    assert found[0] == 7
 
 
 def test_few_vectors_are_left_to_the_processor(cards: list[Card], scattered: Floats) -> None:
@@ -125,6 +140,20 @@ def test_certain_rows_are_asked_of_the_processor_where_too_many_would_be_passed_
     rows = np.arange(5, 25)
     found, _ = index.nearest(stored[3], 20, rows)
     assert set(found) == set(rows)
+    assert not any(card.searches for card in cards)
+
+
+def test_where_too_much_has_gone_that_is_said_once(cards: list[Card]) -> None:
+    stored = unit(np.random.default_rng(6), MOST + 600)
+    main = make_index(stored).main
+    rows = np.arange(len(stored))
+    rows[:MOST] = -1
+    rows[MOST:] -= MOST
+    index = VectorIndex(main, rows)
+    with pytest.warns(UserWarning, match="more rows have gone since the index was made") as said:
+        found = [index.nearest(stored[MOST + 9], 20)[0] for _ in range(2)]
+    assert len(said) == 1
+    assert found[0][0] == found[1][0] == 9
     assert not any(card.searches for card in cards)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data.offered import Origin
+from data.offered import Offered, Origin
 from indexer import Library
 from indexer.ledger import LOOKS, Ledger
 from indexer.publishing import read_current
@@ -40,6 +40,28 @@ def test_it_is_the_last_one_that_is_found(tmp_path: Path, asked: int) -> None:
     found = ledger.last([changed.origin, origins[1], Origin("/f/8.cif", "", 1, "0")])
     assert {row.path for row in found.values()} == {"/f/0.cif", "/f/1.cif", "/f/8.cif"}
     assert found[changed.origin.key].sha256 == changed.origin.sha256 != origins[0].sha256
+
+
+def test_files_that_failed_last(tmp_path: Path) -> None:
+    def bad(path: str, text: bytes = b"no CIF", member: str = "") -> Offered:
+        return Offered.of(text, path, path=path, member=member)
+
+    library = Library.build([offered("/f/0.cif", 0)], tmp_path / "library", channels=CHANNELS)
+    assert library.ledger(failed=True) == []
+    more = [bad("/f/1.cif"), bad("/f/2.cif"), bad("/f.zip", member="1"), offered("/f/3.cif", 3)]
+    library = library.add(more, channels=CHANNELS)
+    since = library.ledger_length
+    mended = [offered("/f/1.cif", 1), bad("/f/2.cif", b"nor this"), bad("/f/3.cif")]
+    library = library.add(mended, channels=CHANNELS)
+    found = library.ledger(failed=True)
+    assert [(row.path, row.member) for row in found] == [
+        ("/f.zip", "1"),
+        ("/f/2.cif", ""),
+        ("/f/3.cif", ""),
+    ]
+    assert found[1].size == len(b"nor this")
+    assert library.ledger(failed=True, since=since) == found[1:]
+    assert [row for row in library.ledger() if row in found] == found
 
 
 def test_nothing_is_known_of_what_is_not_there(tmp_path: Path) -> None:

@@ -252,6 +252,17 @@ def test_verify_notices_a_flipped_bit_in_any_table(copy: Path, which: str) -> No
     assert file.name in report.checks[0].detail
 
 
+def test_verify_says_how_far_it_is(library: Library) -> None:
+    calls: list[tuple[int, int | None, str]] = []
+    library.verify(progress=lambda done, total, stage: calls.append((done, total, stage)))
+    files = len(library._reader.files())
+    assert calls[: files + 1] == [(done, files, "data files") for done in range(files + 1)]
+    stages = list(dict.fromkeys(stage for _, _, stage in calls))
+    assert stages == ["data files", "kept versions", "rows", "indexes", "lines and templates"]
+    last = {stage: (done, total) for done, total, stage in calls}
+    assert all(done == total for done, total in last.values())
+
+
 def test_verify_names_what_it_asked(library: Library) -> None:
     report = library.verify()
     assert report.ok

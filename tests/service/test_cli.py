@@ -62,7 +62,7 @@ def test_one_bad_pattern_does_not_stop_the_others(
     assert result.exit_code == 1
     documents = json.loads(result.stdout)
     assert ["error" in document for document in documents] == [True, False, True]
-    first, second = result.stderr.splitlines()
+    first, second = (one for one in result.stderr.splitlines() if one.startswith("braggle: "))
     assert first.startswith("braggle: empty.xy: is empty")
     assert second.startswith("braggle: missing.xy: no such file")
 
@@ -186,7 +186,7 @@ def test_bad_crystals_are_reported_and_the_others_read(
     assert result.exit_code == 0
     document = json.loads(result.stdout)
     assert (document["added"], len(document["problems"])) == (1, 1)
-    assert result.stderr.startswith("braggle: none.cif")
+    assert "braggle: none.cif" in result.stderr
 
 
 def test_a_library_of_many_files_is_described_shortly(

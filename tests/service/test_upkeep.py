@@ -11,6 +11,8 @@ import pytest
 
 from indexer import Library
 from indexer.publishing import one_writer
+from service.checks import library_findings
+from service.settings import Settings
 from tests.service.conftest import Braggle
 
 
@@ -119,11 +121,62 @@ def test_a_library_goes_through_one_file(braggle: Braggle, library: Path, tmp_pa
     assert "something is there already" in twice.stderr
 
 
+def test_a_bundle_is_told_before_it_is_written_or_read(
+    braggle: Braggle, library: Path, tmp_path: Path
+) -> None:
+    dry = said(braggle, library, "export", tmp_path, "--dry-run")
+    file = tmp_path / "mine-1.braggle"
+    assert (dry["file"], dry["dry_run"], file.exists()) == (str(file), True, False)
+    done = said(braggle, library, "export", tmp_path)
+    assert not done["dry_run"]
+    assert dry["bytes"] == pytest.approx(done["bytes"], rel=0.1)
+    again = braggle("library", "export", file, "--dry-run", "-l", library)
+    assert "it would be: 6 entries of version 1, about" in text_of(again.stdout)
+    assert "in place of what is there" in text_of(again.stdout)
+    nowhere = braggle("library", "export", tmp_path / "no" / "a", "--dry-run", "-l", library)
+    assert nowhere.exit_code == 1
+    assert "there is no folder" in text_of(nowhere.stderr)
+    words = ("library", "import", file, "--dry-run", "--into", tmp_path / "other")
+    held = json.loads(braggle(*words, "--json").stdout)
+    assert held["library"]["path"] == str(tmp_path / "other")
+    assert (held["bundle"]["library"], held["bundle"]["entries"]) == ("mine", 6)
+    assert "it would be: 6 entries of version 1 of mine" in text_of(braggle(*words).stdout)
+    assert not (tmp_path / "other").exists()
+    taken = braggle("library", "import", file, "--dry-run", "--into", library)
+    assert taken.exit_code == 1
+    assert "something is there already" in taken.stderr
+
+
+def test_no_library_lies_in_a_store(
+    braggle: Braggle, cifs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = "s3://bucket/lib"
+    for words in (
+        ("build", cifs, "--into", there),
+        ("import", tmp_path / "a.braggle", "--into", there),
+        ("info", "-l", there),
+    ):
+        result = braggle("library", *words)
+        assert result.exit_code == 1
+        assert "s3://bucket/lib: a library lies in a local folder" in text_of(result.stderr)
+        assert "braggle library export s3://bucket/name.braggle" in text_of(result.stderr)
+    monkeypatch.setenv("BRAGGLE_LIBRARY", there)
+    assert "a library lies in a local folder" in text_of(braggle("library", "info").stderr)
+    (finding,) = library_findings(Settings.load())
+    assert not finding.ok
+    assert finding.detail.startswith("s3://bucket/lib: a library lies in a local folder")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_folder_is_watched(braggle: Braggle, library: Path, cifs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "incoming"
     folder.mkdir()
     (folder / "good.cif").write_text((cifs / "rutile.cif").read_text("utf-8"))
     (folder / "bad.cif").write_text("nothing")
+    dry = braggle("library", "watch", folder, "--dry-run", "--every", 0.1, "-l", library)
+    assert "good.cif: it would be: merged, 1 entries" in text_of(dry.stdout)
+    assert f"it would be moved to {folder}-refused/bad.cif" in text_of(dry.stderr)
+    assert len(list(folder.iterdir())) == 2
     words = ("library", "watch", folder, "--once", "--every", 0.1, "-l", library, "--json")
     result = braggle(*words)
     assert result.exit_code == 0, result.stderr
@@ -131,3 +184,11 @@ def test_a_folder_is_watched(braggle: Braggle, library: Path, cifs: Path, tmp_pa
     assert told["good.cif"]["entries"] == 1
     assert Path(told["bad.cif"]["moved_to"]).is_file()
     assert braggle(*words).stdout == ""
+    idle = braggle("library", "watch", folder, "--dry-run", "--every", 0.1, "-l", library)
+    assert text_of(idle.stdout) == f"{folder}: nothing to do"
+    Path(f"{folder}-refused").rename(tmp_path / "aside")
+    Path(f"{folder}-refused").touch()
+    (folder / "bad.cif").write_text("nothing")
+    stays = braggle("library", "watch", folder, "--once", "--every", 0.1, "-l", library)
+    assert stays.exit_code == 0
+    assert "cannot be moved to" in text_of(stays.stderr)
