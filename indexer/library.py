@@ -21,7 +21,6 @@ from indexer.removing import remove
 from indexer.schema import LEDGER
 from indexer.snapshot import Snapshot
 from indexer.tallying import LOOKED_UP
-from indexer.verifying import VerifyReport, verify
 from indexer.writing import Progress
 
 
@@ -231,14 +230,6 @@ class Library(Snapshot):
 
         import_bundle(Path(file), Path(path), channels, progress)
         return cls(Path(path))
-
-    def verify(self, *, progress: Progress | None = None) -> VerifyReport:
-        """Check files, uniqueness, vectors, indexes and, for a sample, lines against crystals.
-
-        Args:
-            progress: called with done, total and stage.
-        """
-        return verify(self.path, self._published, self._reader, progress)
 
     def history(self) -> tuple[KeptVersion, ...]:
         """The versions that are kept, whatever is published now the last of them."""

@@ -44,6 +44,7 @@ from indexer.templates.storage import holds_templates, known_templates
 from indexer.templates.template import Template
 from indexer.vectors import VectorIndex
 from indexer.verifying import VerifyReport, verify
+from indexer.writing import Progress
 
 LINES_HELD = 60_000
 """Entries up to which a process that searches holds all lines: some 300 MB."""
@@ -318,9 +319,13 @@ class Snapshot:
         """
         self._index(channel_id)
 
-    def verify(self) -> VerifyReport:
-        """Check files, uniqueness, vectors, indexes and, for a sample, lines against crystals."""
-        return verify(self.path, self._published, self._reader)
+    def verify(self, *, progress: Progress | None = None) -> VerifyReport:
+        """Check files, uniqueness, vectors, indexes and, for a sample, lines against crystals.
+
+        Args:
+            progress: called with done, total and stage.
+        """
+        return verify(self.path, self._published, self._reader, progress)
 
     @cached_property
     def _ids(self) -> Ids:
