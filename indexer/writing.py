@@ -28,9 +28,9 @@ Progress = Callable[[int, int | None, str], None]
 """Called with how many are done, of how many (None when that is not known), and the stage."""
 
 BATCH_BYTES = 64 * 2**20
-PART_ENTRIES = 20_000
+PART_ENTRIES, PART_OF_ALL = 20_000, 0.1
 PART_S = 300.0
-"""After so many new entries, or seconds, what there is so far is published."""
+"""After so many new entries, such a part of all, or seconds, what there is so far is published."""
 MUCH = 0.1
 """An addition of this part of all entries pays for new indexes."""
 
@@ -143,8 +143,11 @@ class Writing:
     @property
     def is_much(self) -> bool:
         """Whether so much waits to be published that it should not be lost."""
-        waits = self.changed or bool(self._pending)
-        return waits and (self._added >= PART_ENTRIES or time.monotonic() - self._since > PART_S)
+        if not (self.changed or self._pending):
+            return False
+        # Checking a part costs by what there is: parts that grow with it keep that in proportion.
+        part = max(PART_ENTRIES, PART_OF_ALL * self.entries.count)
+        return self._added >= part or time.monotonic() - self._since > PART_S
 
     def take(self, chunk: Chunk) -> None:
         """Keep what is new of a chunk, and write when enough has gathered."""
