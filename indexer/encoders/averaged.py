@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict
@@ -93,9 +94,18 @@ class AveragedTraining(ABC, Generic[Network, Progress]):
         """Take that up again."""
 
     def begin_from(self, network: nn.Module) -> None:
-        """Take the weights of a network of the same shape that was trained before."""
-        self.network.load_state_dict(network.state_dict())
-        self.averaged.load_state_dict(network.state_dict())
+        """Take the weights of a network of the same shape that was trained before.
+
+        What is drawn goes with these weights as well as with the seed: the training before may
+        have had the same seed, and its first batches would come again.
+        """
+        weights = network.state_dict()
+        self.network.load_state_dict(weights)
+        self.averaged.load_state_dict(weights)
+        digest = hashlib.sha256(str(self._recipe.seed).encode())
+        for tensor in weights.values():
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        self.generator.manual_seed(int.from_bytes(digest.digest()[:7], "big"))
 
     def state(self) -> dict[str, Any]:
         """Everything that resuming needs."""

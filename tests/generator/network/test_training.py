@@ -82,6 +82,11 @@ def test_another_training_may_begin_where_one_ended(examples: Examples, tmp_path
     training.begin_from(known)
     for name, value in first.state_dict().items():
         assert torch.equal(value, training.averaged.state_dict()[name]), name
+    # Of the same seed as the first, but what it draws is new, and the same whenever it is begun.
+    drawn = training.generator.get_state()
+    assert not torch.equal(drawn, GeneratorTraining(examples, RECIPE).generator.get_state())
+    training.begin_from(known)
+    assert torch.equal(drawn, training.generator.get_state())
 
 
 def test_a_loss_that_is_no_number_ends_the_training(examples: Examples, tmp_path: Path) -> None:
