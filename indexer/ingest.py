@@ -1,32 +1,24 @@
 """From records to rows: standard crystal, id and lines, worked out by several processes.
 
-Few records are worked out where they are; many are handed to worker processes in chunks, a
-bounded number at a time, and come back in the order they went. Processes are spawned, because
-Lance does not survive a fork.
+Few records are worked out where they are; many are handed to worker processes in chunks, and come
+back in the order they went.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from typing import Any
 
-import numba
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from data.canonical import Standard, crystal_id, space_group_symbol, standardize
 from data.diffraction import lines_of
-from data.errors import BraggleError, LibraryError
+from data.errors import BraggleError
 from data.formula import density_g_cm3, reduced_formula
 from data.lines import Lines, LinesTable
 from data.offered import Offered, Origin, Place
@@ -36,6 +28,7 @@ from data.sheets import NO_SHEET, sheets_of
 from indexer.channel import AnyChannel, ReadsAtoms
 from indexer.profiles import POWDER, SHEETS, Profile
 from indexer.schema import ENTRIES_SCHEMA, SOURCES_SCHEMA, crystal_columns, lines_columns
+from indexer.workers import one_a_core, worked_out
 
 CHUNK = 32
 SMALL = 256
@@ -43,8 +36,6 @@ SMALL = 256
 
 LARGE_BYTES = 2**18
 """Files above this are taken apart here, so that many workers share their crystals."""
-
-MAX_WORKERS = 16
 
 NO_PLACE = f"{NO_SHEET}; a library of sheets has no place for it"
 
@@ -207,48 +198,9 @@ def digest_all(
     """
     stream = pieces_of(items)
     few = list(islice(stream, SMALL + 1))
-    count = workers or min(_cores(), MAX_WORKERS)
-    chunks = slices(chain(few, stream), CHUNK)
-    if count == 1 or (workers is None and len(few) <= SMALL):
-        for chunk in chunks:
-            yield digest(chunk, settings, channels)
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin_worker)
-    waiting: deque[Future[Chunk]] = deque()
-    try:
-        for chunk in chunks:
-            waiting.append(pool.submit(digest, chunk, settings, channels))
-            if len(waiting) > 3 * count:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool:
-        raise LibraryError(
-            "the processes that work out crystals have died; free some memory or use workers=1 "
-            "(in a script, call from under `if __name__ == '__main__':`)"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """One of several processes, each of which is to use one core."""
-    numba.set_num_threads(1)
-    follow_parent()
-
-
-def follow_parent() -> None:
-    """Leave an interrupt to the parent process, and end with it even when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_after_parent, daemon=True).start()
-
-
-def _exit_after_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    count = workers or (1 if len(few) <= SMALL else one_a_core())
+    work = partial(digest, settings=settings, channels=channels)
+    yield from worked_out(work, slices(chain(few, stream), CHUNK), count)
 
 
 def pieces_of(items: Iterable[Item]) -> Iterator[Piece]:
@@ -331,9 +283,3 @@ def _where(record: Record) -> str:
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split()) or type(error).__name__
     return text if isinstance(error, BraggleError) else f"{type(error).__name__}: {text}"
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -74,7 +74,7 @@ class Reader:
     def __init__(self, path: Path, versions: Mapping[str, TableVersion]) -> None:
         import lance
 
-        self._path = path
+        self._path, self._versions = path, dict(versions)
         self._datasets: dict[str, Any] = {}
         for name, table in versions.items():
             with self.damage(name):
@@ -90,6 +90,14 @@ class Reader:
                     "restore the folder from a copy, or build the library again"
                 )
             self._datasets[name] = dataset
+
+    def __reduce__(self) -> tuple[type[Reader], tuple[Path, dict[str, TableVersion]]]:
+        """Opened anew in another process."""
+        return Reader, (self._path, self._versions)
+
+    def only(self, *names: str) -> Reader:
+        """Of some of the tables."""
+        return Reader(self._path, {name: self._versions[name] for name in names})
 
     def table(self, name: str, columns: Sequence[str]) -> pa.Table:
         """Columns of a whole table, in row order."""

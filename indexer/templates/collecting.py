@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,7 @@ from indexer.templates.pattern import patterns_of, remaining, strongest
 from indexer.templates.storage import TEMPLATES_SCHEMA, known_templates, log
 from indexer.templates.structure import structure_of
 from indexer.templates.template import INTERVALS, Template
+from indexer.workers import one_a_core, worked_out
 
 CROWD = 3000
 """Entries of an interval that found templates, at most; the others join. Founding compares all with
@@ -36,10 +38,15 @@ FEW_NEW = 0.1
 BLOCK_ROWS = 1024
 """Entries that are looked at together, in whole intervals."""
 
+FEW = 50_000
+"""Up to this many entries, other processes would hardly have started before all is done."""
+
 Advance = Callable[[int, int], None]
+Part = tuple[int, NDArray[np.int64]]
+"""An interval, and rows of its entries."""
 
 
-def collected(reader: Reader, advance: Advance) -> pa.Table:
+def collected(reader: Reader, advance: Advance, workers: int | None = None) -> pa.Table:
     """Rows of the templates of all entries, the same in whatever order the entries come.
 
     In a crowded interval those with the first ids found them, which are as good as drawn at random.
@@ -47,15 +54,32 @@ def collected(reader: Reader, advance: Advance) -> pa.Table:
     Args:
         reader: of the entries.
         advance: called with how many entries are done, of how many.
+        workers: processes; by default one a core, and none for few entries.
     """
     intervals = strongest_intervals(reader)
+    total = int((intervals >= 0).sum())
+    count = workers or (1 if total <= FEW else one_a_core())
     made: list[Template] = []
-    for group in _told(reader, intervals, np.unique(intervals), advance):
-        founders = group.first(CROWD)
-        founded = grow(founders, found(founders))
-        crowded = len(group.ids) > CROWD
-        made.extend(grow(group, founded, founding=False) if crowded else founded)
+    done = 0
+    blocks = blocks_of(parts_of(intervals, np.unique(intervals)))
+    for looked_at, founded in worked_out(partial(_founded, reader.only(ENTRIES)), blocks, count):
+        made.extend(founded)
+        done += looked_at
+        advance(done, total)
     return log([], made)
+
+
+def _founded(reader: Reader, parts: Sequence[Part]) -> tuple[int, list[Template]]:
+    """How many entries some intervals have, and their templates."""
+    made: list[Template] = []
+    # Several threads add up in another order, and k-means would not always give the same.
+    with threadpool_limits(1):
+        for group in groups_of(reader, parts):
+            founders = group.first(CROWD)
+            founded = grow(founders, found(founders))
+            crowded = len(group.ids) > CROWD
+            made.extend(grow(group, founded, founding=False) if crowded else founded)
+    return sum(len(rows) for _, rows in parts), made
 
 
 def extended(reader: Reader, first_row: int, advance: Advance) -> tuple[pa.Table, int]:
@@ -123,31 +147,29 @@ def interval_rows(entries: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=INTERVALS_SCHEMA)
 
 
-def groups_of(
-    reader: Reader, rows_by_interval: Sequence[tuple[int, NDArray[np.int64]]]
-) -> Iterator[Group]:
-    """Entries as templates look at them, an interval at a time.
+def parts_of(intervals: NDArray[np.int64], wanted: NDArray[np.int64]) -> list[Part]:
+    """The wanted intervals with the rows of their entries; those without a line are in none."""
+    return [(int(one), np.flatnonzero(intervals == one)) for one in wanted if one >= 0]
 
-    Args:
-        reader: of the entries.
-        rows_by_interval: intervals, and which of their entries are wanted.
-    """
-    waiting: list[tuple[int, NDArray[np.int64]]] = []
-    for one in rows_by_interval:
+
+def blocks_of(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Intervals that are read together."""
+    waiting: list[Part] = []
+    for one in parts:
         waiting.append(one)
         if sum(len(rows) for _, rows in waiting) >= BLOCK_ROWS:
-            yield from _read(reader, waiting)
-            waiting.clear()
-    yield from _read(reader, waiting)
+            yield waiting
+            waiting = []
+    if waiting:
+        yield waiting
 
 
 def _told(
     reader: Reader, intervals: NDArray[np.int64], wanted: NDArray[np.int64], advance: Advance
 ) -> Iterator[Group]:
     """The groups of the wanted intervals; each is reported after it was used."""
-    parts = [(int(one), np.flatnonzero(intervals == one)) for one in wanted if one >= 0]
+    parts = parts_of(intervals, wanted)
     total, done = sum(len(rows) for _, rows in parts), 0
-    # Several threads add up in another order, and k-means would not always give the same.
     with threadpool_limits(1):
         for group in groups_of(reader, parts):
             yield group
@@ -155,9 +177,13 @@ def _told(
             advance(done, total)
 
 
-def _read(reader: Reader, parts: Sequence[tuple[int, NDArray[np.int64]]]) -> Iterator[Group]:
-    if not parts:
-        return
+def groups_of(reader: Reader, parts: Iterable[Part]) -> Iterator[Group]:
+    """Entries as templates look at them, an interval at a time."""
+    for block in blocks_of(parts):
+        yield from _read(reader, block)
+
+
+def _read(reader: Reader, parts: Sequence[Part]) -> Iterator[Group]:
     rows = np.concatenate([rows for _, rows in parts])
     table = reader.take(ENTRIES, rows, ["id", *CRYSTAL_COLUMNS, *LINES_COLUMNS])
     patterns = patterns_of(lines_table_of(table.to_batches()))

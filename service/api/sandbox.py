@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from data.errors import BraggleError
-from indexer.ingest import follow_parent
+from indexer.workers import follow_parent
 from service.api.metrics import Metrics
 from service.api.problems import ProblemError
 

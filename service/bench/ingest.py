@@ -21,6 +21,7 @@ from data.offered import Offered
 from data.record import Record
 from data.sources.stream import SourceStream
 from indexer.library import Library
+from indexer.workers import one_a_core
 from service.bench.provenance import provenance
 from service.bench.speed import LAST_TWO_THETA_DEG, WAVELENGTH_ANGSTROM
 
@@ -65,7 +66,7 @@ def bench_ingest(
     if not paths:
         raise QueryError(f"{', '.join(map(str, files))}: no *.cif here; name CIFs, or folders")
     groups = _by_size(paths)
-    cores = workers or _cores()
+    cores = workers or one_a_core()
     total = 1 + len(groups)
     with tempfile.TemporaryDirectory() as scratch:
         Library.build(_stream(paths[:WARMING]), Path(scratch, "warm"), workers=1)
@@ -170,10 +171,6 @@ def _pymatgen(paths: Sequence[Path]) -> dict[str, Any]:
         "parse_ms": round(1000 * parsing / len(paths), 2),
         "simulate_ms": round(1000 * simulating / len(paths), 2),
     }
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _silent(_done: int, _total: int, _stage: str) -> None:

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from data.errors import BraggleError
-from indexer.ingest import follow_parent
+from indexer.workers import follow_parent
 from service.answer import without_path
 from service.api.logs import REQUEST_ID, log, log_as_json
 from service.api.problems import ProblemError, document, made, of_error

@@ -20,6 +20,7 @@ from indexer.publishing import Published, publish, read_current
 from indexer.tables import Reader, Writer
 from indexer.templates import storage
 from indexer.templates.agreement import agree
+from indexer.templates.collecting import collected
 from indexer.templates.shapes import KINDS
 from indexer.templates.storage import TEMPLATES, TEMPLATES_SCHEMA, log, templates_of
 from indexer.templates.structure import structure_of
@@ -97,6 +98,16 @@ def test_in_a_crowd_few_found_and_the_others_join(
     library = Library.build(planted_records(), tmp_path / "crowded", channels=CHANNELS)
     assert without_ids(library) == expected
     assert library.verify().ok
+
+
+def test_several_processes_collect_the_same(planted_library: Path) -> None:
+    reader = Reader(planted_library, read_current(planted_library).tables)
+    told: list[tuple[int, int]] = []
+    alone = collected(reader, lambda *_: None, workers=1)
+    shared = collected(reader, lambda *done: told.append(done), workers=2)
+    assert len(alone) == len(Library.open(planted_library).templates) > 0
+    assert shared.equals(alone)
+    assert told[-1][0] == told[-1][1] > 0
 
 
 def test_what_is_read_is_what_was_made(planted_library: Path) -> None:
