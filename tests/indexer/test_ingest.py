@@ -51,7 +51,7 @@ def test_vectors_come_along_whoever_makes_them() -> None:
 
 
 def test_few_records_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("indexer.ingest.ProcessPoolExecutor", None)
+    monkeypatch.setattr("indexer.workers.ProcessPoolExecutor", None)
     assert len(list(digest_all(stream(40), SETTINGS))) == 2
 
 
