@@ -144,7 +144,7 @@ def test_refined_crystals_are_said_to_be(
 @pytest.mark.parametrize(
     "words, code, said",
     [
-        ((), 2, "--formula"),
+        ((), 2, "give its formula"),
         (("--formula", "MnO", "--cell", "4 4 4"), 2, "six numbers"),
         (("--formula", "MnO", "--cell", "4 4 4 90 90 x"), 2, "six numbers"),
         (("--formula", "MnO", "--cell", "4 4 4 90 90 -90"), 2, "there is no such cell"),
