@@ -49,6 +49,7 @@ class ServeSettings(BaseModel):
     upload_timeout_s: float = Field(default=60.0, gt=0, description="For a request's body.")
     job_workers: int = Field(default=1, ge=1, description="Processes that do jobs.")
     job_timeout_s: float = Field(default=3600.0, gt=0, description="Of one job.")
+    job_memory_mb: float = Field(default=8000.0, gt=0, description="Of one job.")
     jobs_per_client: int = Field(default=20, ge=1, description="Waiting or running.")
     jobs_waiting: int = Field(default=200, ge=1, description="Of all clients.")
     jobs_mb: float = Field(default=4000.0, gt=0, description="On disk, of all jobs and results.")

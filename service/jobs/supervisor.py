@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import threading
 import time
 from multiprocessing.process import BaseProcess
@@ -21,6 +22,7 @@ LOOK_S = 0.2
 GRACE_S = 2.0
 """A job that is to stop may still notice by itself for so long, then its worker is ended."""
 CLEAN_S = 60.0
+LESS = "ask for less at a time"
 
 
 def check_free(folder: Path) -> None:
@@ -108,7 +110,8 @@ class Supervisor:
     def _look_at(self, job: Job, now: float) -> None:
         is_late = now - (job.started_at or now) > self._settings.job_timeout_s
         is_stubborn = job.cancel_asked_at is not None and now - job.cancel_asked_at > GRACE_S
-        if not is_late and not is_stubborn:
+        is_large = _resident_mb(job.worker) > self._settings.job_memory_mb
+        if not (is_late or is_stubborn or is_large):
             return
         for worker in self._workers:
             if worker.pid == job.worker:
@@ -118,15 +121,12 @@ class Supervisor:
                 self._store.requeue(other.id)
         if is_stubborn:
             self._store.stop(job.id)
+        elif is_late:
+            why = f"the job ran for more than {self._settings.job_timeout_s:g} s"
+            self._store.fail(job.id, made("too-long", f"{why} and was stopped; {LESS}"))
         else:
-            self._store.fail(
-                job.id,
-                made(
-                    "too-long",
-                    f"the job ran for more than {self._settings.job_timeout_s:g} s and was "
-                    "stopped; ask for less at a time",
-                ),
-            )
+            why = f"the job took more than {self._settings.job_memory_mb:g} MB of memory"
+            self._store.fail(job.id, made("too-large", f"{why} and was stopped; {LESS}"))
 
     def _cut_off(self, job: Job) -> None:
         """The worker of a job is gone; where the job has not ended before, it never will."""
@@ -170,6 +170,15 @@ def _acquire(lock: FileLock) -> None:
             f"{Path(lock.lock_file).parent}: another service keeps its jobs here; stop it, or set "
             "BRAGGLE_DATA_DIR to another folder"
         ) from None
+
+
+def _resident_mb(process: int | None) -> float:
+    """Memory of a process, where the system tells; 0 elsewhere."""
+    try:
+        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _is_alive(worker: BaseProcess) -> bool:

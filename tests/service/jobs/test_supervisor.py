@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,24 @@ def test_a_job_that_the_ended_worker_had_just_taken_is_begun_again(
     supervisor._look()
     states = {one: job.state for one in (late, next_one) if (job := store.get(one))}
     assert states == {late: "failed", next_one: "queued"}
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the system does not tell")
+def test_a_job_that_takes_too_much_memory_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = JobStore(tmp_path)
+    job = store.submit("search", "me", {}, limits=MANY)[0].id
+    worker = Worker(store)
+    monkeypatch.setattr(worker, "pid", os.getpid(), raising=False)
+    store.claim(worker.pid)
+    monkeypatch.setattr(supervising, "_end", lambda one: setattr(one, "alive", False))
+    for limit, state in ((1e6, "running"), (1.0, "failed")):
+        supervisor = Supervisor(store, tmp_path, ServeSettings(job_memory_mb=limit))
+        monkeypatch.setattr(supervisor, "_workers", [worker])
+        supervisor._look()
+        found = store.get(job)
+        assert found is not None
+        assert found.state == state
+    assert found.problem is not None
+    assert "more than 1 MB of memory" in found.problem["detail"]
