@@ -219,6 +219,9 @@ class Writing:
         self._settle()
         if not self.entries.count:
             return
+        added = self.tally.change.added
+        # A build ends with good indexes, however little is left of one that was cut off.
+        pays = finished and (self.verb == "build" or added > MUCH * self.entries.count)
         report(0, 1, "checking")
         self._log_files(self.version)
         if counts is None:
@@ -239,7 +242,7 @@ class Writing:
             before=before,
             unchanged=self.entries.unchanged,
             logged=self._logged,
-            anew=anew or (finished and self.tally.change.added > MUCH * self.entries.count),
+            anew=anew or pays,
         )
         self._logged = self.base.tables[TEMPLATES].rows
         if not finished:
