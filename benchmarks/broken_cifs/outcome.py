@@ -36,5 +36,5 @@ def outcome(path: Path) -> Outcome:
     chunk = digest(read_cif(path), LineSettings())
     seconds = process_time() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    reasons = tuple(map(str, chunk.problems[:3]))
+    reasons = tuple(str(problem) for _, problem in chunk.problems[:3])
     return Outcome(path.name, chunk.entries.num_rows, reasons, seconds, memory)
