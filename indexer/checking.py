@@ -26,7 +26,7 @@ from indexer.templates.storage import LOG_COLUMNS, TEMPLATES
 from indexer.vectors import FLAT_UP_TO, VectorIndex
 
 CANARIES, NEAR = 16, 10
-FEW_LISTS = 8
+FEW_LISTS = 3
 """Of a parted index: a vector is in the list that is nearest to it."""
 
 

@@ -187,6 +187,8 @@ def measured(step: Callable[..., dict[str, Any]], *given: object) -> tuple[dict[
 
 def _begun(path: Path, new: Offered) -> None:
     """Load what a process that has added before has loaded."""
+    import lancedb  # noqa: F401
+
     library = Library.open(path)
     library.add([new], dry_run=True)
     for channel in channels_of(POWDER):

@@ -32,6 +32,9 @@ CROWD = 3000
 """Entries of an interval that found templates, at most; the others join. Founding compares all with
 all, and this keeps it from growing with the square of a library."""
 
+CROWD_OF_FEW = 500
+"""The same for a few newcomers, whose addition somebody waits for."""
+
 FEW_NEW = 0.1
 """Where newcomers are less than this part of an interval, only what is near them is looked at."""
 
@@ -98,31 +101,32 @@ def extended(reader: Reader, first_row: int, advance: Advance) -> tuple[pa.Table
     for template in known_templates(reader, wanted.tolist()):
         before.setdefault(template.interval, []).append(template)
     sizes = np.bincount(intervals[intervals >= 0], minlength=INTERVALS)
-    crowded = np.isin(intervals, np.flatnonzero(sizes > CROWD))
+    came = np.bincount(intervals[new & (intervals >= 0)], minlength=INTERVALS)
+    few = came < FEW_NEW * sizes
+    crowded = sizes > np.where(few, CROWD_OF_FEW, CROWD)
     seen = intervals.copy()
     for interval in wanted[wanted >= 0]:
-        own_rows = np.flatnonzero(intervals == interval)
-        if new[own_rows].mean() < FEW_NEW:
+        if few[interval]:
+            own_rows = np.flatnonzero(intervals == interval)
+            near = new[own_rows]
+            if not crowded[interval]:
+                near = _near_newcomers(reader, own_rows, near, int(interval))
             seen[own_rows] = -1
-            near = _near_newcomers(reader, own_rows, new[own_rows], int(interval))
             seen[own_rows[near]] = interval
     rows = []
     for group in _told(reader, seen, wanted, advance):
         own = before.get(group.interval, [])
-        rows.append(log(own, grow(group, own, founding=sizes[group.interval] <= CROWD)))
+        rows.append(log(own, grow(group, own, founding=not crowded[group.interval])))
     table = pa.concat_tables(rows) if rows else TEMPLATES_SCHEMA.empty_table()
-    return table, int((crowded & new).sum())
+    return table, int(came[crowded].sum())
 
 
 def _near_newcomers(
     reader: Reader, rows: NDArray[np.int64], new: NDArray[np.bool_], interval: int
 ) -> NDArray[np.bool_]:
     """Which entries of an interval can be in a template that a newcomer founds: those whose pattern
-    is close to one that is close to a newcomer's. In a crowded interval, the newcomers. Shape of
-    `rows`.
+    is close to one that is close to a newcomer's. Shape of `rows`.
     """
-    if len(rows) > CROWD:
-        return new
     table = reader.take(ENTRIES, rows, LINES_COLUMNS)
     compared = remaining(patterns_of(lines_table_of(table.to_batches())), interval)
     leaders = new | (compared @ compared[new].T >= CLOSE).any(axis=1)
