@@ -54,7 +54,7 @@ class ServeSettings(BaseModel):
     jobs_waiting: int = Field(default=200, ge=1, description="Of all clients.")
     jobs_mb: float = Field(default=4000.0, gt=0, description="On disk, of all jobs and results.")
     results_kept_h: float = Field(default=168.0, gt=0, description="Then jobs are deleted.")
-    reload_every_s: float = Field(default=0.5, gt=0, description="Looks for a new version.")
+    reload_every_s: float = Field(default=0.2, gt=0, description="Looks for a new version.")
     shutdown_s: int = Field(default=20, ge=0, description="Requests that run may still take.")
 
 
