@@ -71,7 +71,7 @@ ENGINES = {
     "substitution": "known structure types, their elements exchanged",
     "diffusion": "a network draws atoms in the cell, shown templates",
     "direct": "atoms moved about until the pattern fits",
-    "distance": "a network foretells distances of the formula's atoms",
+    "distance": "a network predicts distances of the formula's atoms",
     "pointcloud": "a network draws clouds of points; for elements alone, up to three",
 }
 """Those of the solver, and what they do."""
