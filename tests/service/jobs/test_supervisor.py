@@ -61,12 +61,14 @@ def test_a_job_that_takes_too_much_memory_is_stopped(
     monkeypatch.setattr(worker, "pid", os.getpid(), raising=False)
     store.claim(worker.pid)
     monkeypatch.setattr(supervising, "_end", lambda one: setattr(one, "alive", False))
-    for limit, state in ((1e6, "running"), (1.0, "failed")):
+    for limit in (1e6, 1.0):
+        before = store.get(job)
         supervisor = Supervisor(store, tmp_path, ServeSettings(job_memory_mb=limit))
         monkeypatch.setattr(supervisor, "_workers", [worker])
         supervisor._look()
-        found = store.get(job)
-        assert found is not None
-        assert found.state == state
+    found = store.get(job)
+    assert before is not None
+    assert found is not None
+    assert (before.state, found.state) == ("running", "failed")
     assert found.problem is not None
     assert "more than 1 MB of memory" in found.problem["detail"]
