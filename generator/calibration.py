@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +35,7 @@ from generator.solver import Solver
 from indexer.encoders.packing import HELD_OUT, prototype_of
 from indexer.encoders.substitution import draw_substitution, substituted
 from indexer.library import Library
+from indexer.workers import one_a_core, worked_out
 from search.choice import likeliest_weights
 from search.coefficients import excluded_by, parser_of, write_coefficients
 
@@ -106,10 +105,9 @@ def main() -> None:
 def _asked(jobs: Sequence[Job]) -> list[Choice]:
     """The choices of all jobs that are any."""
     asked: list[Choice] = []
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as processes:
-        for done, made in enumerate(processes.map(choice, jobs)):
-            asked += [made] if made is not None else []
-            sys.stderr.write(f"\r{done + 1} of {len(jobs)} tasks")
+    for done, made in enumerate(worked_out(choice, jobs, one_a_core())):
+        asked += [made] if made is not None else []
+        sys.stderr.write(f"\r{done + 1} of {len(jobs)} tasks")
     sys.stderr.write("\n")
     return asked
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from indexer.tables import present
 
 LOOKS = 16
-"""So often all ids are gone through; after that, sorting them pays."""
+"""So often a whole column is gone through; after that, sorting it pays."""
 
 ID = re.compile("[0-9a-f]{20}")
 BYTES, SORTED_BY = 10, 8

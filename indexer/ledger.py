@@ -18,11 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from data.offered import Origin
+from indexer.ids import LOOKS
 from indexer.schema import LEDGER, LEDGER_SCHEMA
 from indexer.tables import Reader, quoted
-
-LOOKS = 16
-"""So often the whole ledger is gone through; after that, hashes of all paths pay."""
 
 Status = Literal["added", "merged", "known", "superseded", "failed"]
 """Brought a new entry; a further source of an entry; nothing new; gave what another content of the

@@ -11,7 +11,7 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
@@ -45,27 +45,48 @@ def worked_out(
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
-    waiting: deque[Future[Made]] = deque()
     try:
-        for piece in pieces:
-            waiting.append(pool.submit(work, piece))
-            if len(waiting) > AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from in_order(pool, work, pieces, AHEAD * workers)
     except BrokenProcessPool:
         raise LibraryError(
             "the processes that work out crystals have died; free some memory or use workers=1 "
             "(in a script, call from under `if __name__ == '__main__':`)"
         ) from None
+
+
+def in_order(
+    pool: Executor, work: Callable[[Given], Made], pieces: Iterable[Given], ahead: int
+) -> Generator[Made]:
+    """What a function makes of each piece in a pool, which is shut down at the end.
+
+    Args:
+        pool: of processes or threads.
+        work: for the pool.
+        pieces: consumed as they are begun.
+        ahead: pieces that are begun before they are asked for.
+    """
+    waiting: deque[Future[Made]] = deque()
+    try:
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def one_a_core() -> int:
     """How many processes are worth while here."""
-    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(here or 1, MOST)
+    return min(cores(), MOST)
 
 
 def follow_parent() -> None:

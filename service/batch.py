@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from numba.np.ufunc.parallel import threading_layer
 from pybaselines.utils import ParameterWarning
 
 from data.errors import BraggleError
+from indexer.workers import cores, in_order
 from search.result import LookupResult
 from service.answer import answer, failure
 
@@ -137,23 +137,7 @@ def look_up_all(
     with warnings.catch_warnings(), ThreadPoolExecutor(jobs, initializer=fit_alone) as pool:
         # Filters belong to the whole process: what one thread takes back, another still needs.
         warnings.simplefilter("ignore", ParameterWarning)
-        waiting: deque[Future[Outcome]] = deque()
-        try:
-            for name in names:
-                waiting.append(pool.submit(_outcome, look_up, name))
-                if len(waiting) > AHEAD * jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        yield from in_order(pool, partial(_outcome, look_up), names, AHEAD * jobs)
 
 
 def _outcome(look_up: Callable[[str], LookupResult], name: str) -> Outcome:

@@ -47,10 +47,9 @@ def library_findings(settings: Settings) -> list[Finding]:
     """Whether the library that is meant can be read, is whole, and has its channels."""
     from indexer import Library
     from indexer.profiles import channels_of
-    from service.places import library_path
 
     try:
-        path = library_path(settings=settings)
+        path = settings.library_path()
         if not path.exists():
             said = f"none yet at {path}; run `braggle library build bundled`"
             return [Finding("library", ok=False, detail=said, required=False)]

@@ -12,7 +12,7 @@ from platformdirs import user_data_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from data.errors import BraggleError
+from data.errors import BraggleError, LibraryError
 
 
 class ServeSettings(BaseModel):
@@ -107,8 +107,16 @@ class Settings(BaseSettings):
         """The folder of a library: a path as it is, a bare name in the per-user data folder.
 
         A bare name that is a folder where one stands means that folder.
+
+        Raises:
+            LibraryError: it is in an object store, where no library can be.
         """
         text = name or self.library
+        if "://" in text:
+            raise LibraryError(
+                f"{text}: a library lies in a local folder; name one, and take it to the store "
+                "with `braggle library export s3://bucket/name.braggle`"
+            )
         path = Path(text).expanduser()
         is_bare = path.name == text and text not in {".", ".."}
         if is_bare and not path.is_dir():

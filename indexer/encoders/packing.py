@@ -13,9 +13,7 @@ import argparse
 import sys
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import gemmi
@@ -30,6 +28,7 @@ from data.formula import parse_formula, reduced_formula
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
 from indexer.entry import Entry
 from indexer.library import Library
+from indexer.workers import one_a_core, worked_out
 
 D_MIN_ANGSTROM = 1.0
 MOST_ATOMS = 400
@@ -83,10 +82,9 @@ def main() -> None:
         for part in np.array_split(rows, max(len(rows) // CHUNK, 1))
     )
     packed: list[Packed] = []
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for done in pool.map(_pack, jobs):
-            packed.extend(one for one in done if one.formula not in excluded)
-            sys.stderr.write(f"\r{len(packed)} crystals")
+    for done in worked_out(_pack, jobs, one_a_core()):
+        packed.extend(one for one in done if one.formula not in excluded)
+        sys.stderr.write(f"\r{len(packed)} crystals")
     sys.stderr.write("\n")
     write_packed(packed, options.into)
 

@@ -32,17 +32,17 @@ CROWD = 3000
 """Entries of an interval that found templates, at most; the others join. Founding compares all with
 all, and this keeps it from growing with the square of a library."""
 
-CROWD_OF_FEW = 500
-"""The same for a few newcomers, whose addition somebody waits for."""
-
 FEW_NEW = 0.1
 """Where newcomers are less than this part of an interval, only what is near them is looked at."""
+
+CROWD_FOR_FEW = 500
+"""Entries of an interval among which so few newcomers found templates, at most: somebody waits."""
 
 BLOCK_ROWS = 1024
 """Entries that are looked at together, in whole intervals."""
 
-FEW = 50_000
-"""Up to this many entries, other processes would hardly have started before all is done."""
+ALONE_UP_TO = 50_000
+"""Entries that are done before other processes would have started."""
 
 Advance = Callable[[int, int], None]
 Part = tuple[int, NDArray[np.int64]]
@@ -61,7 +61,7 @@ def collected(reader: Reader, advance: Advance, workers: int | None = None) -> p
     """
     intervals = strongest_intervals(reader)
     total = int((intervals >= 0).sum())
-    count = workers or (1 if total <= FEW else one_a_core())
+    count = workers or (1 if total <= ALONE_UP_TO else one_a_core())
     made: list[Template] = []
     done = 0
     blocks = blocks_of(parts_of(intervals, np.unique(intervals)))
@@ -103,7 +103,7 @@ def extended(reader: Reader, first_row: int, advance: Advance) -> tuple[pa.Table
     sizes = np.bincount(intervals[intervals >= 0], minlength=INTERVALS)
     came = np.bincount(intervals[new & (intervals >= 0)], minlength=INTERVALS)
     few = came < FEW_NEW * sizes
-    crowded = sizes > np.where(few, CROWD_OF_FEW, CROWD)
+    crowded = sizes > np.where(few, CROWD_FOR_FEW, CROWD)
     seen = intervals.copy()
     for interval in wanted[wanted >= 0]:
         if few[interval]:

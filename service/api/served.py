@@ -19,12 +19,13 @@ from data.reading import read_pattern
 from indexer.catalogue import Filters
 from indexer.library import Library
 from indexer.publishing import CURRENT
+from indexer.workers import cores
 from search.searcher import Searcher
 from service.answer import without_path
 from service.api.logs import log
 from service.api.metrics import Metrics
 from service.api.problems import ProblemError
-from service.batch import cores, fit_alone, threads_may_share
+from service.batch import fit_alone, threads_may_share
 
 T = TypeVar("T")
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -31,6 +29,7 @@ from generator.substitution import SubstitutionEngine
 from indexer.encoders.packing import formulas_in
 from indexer.learned import LearnedChannel
 from indexer.library import Library
+from indexer.workers import worked_out
 from service.bench.cases import find_cases, truth_of
 from service.bench.kept import Kept
 from service.bench.provenance import provenance
@@ -269,12 +268,7 @@ def _worked(
     settings: _Settings, cases: Sequence[SolveCase], workers: int
 ) -> Iterator[dict[str, Outcome]]:
     """What became of each case, in order."""
-    work = partial(_outcomes, settings)
-    if workers == 1:
-        yield from map(work, cases)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, cases)
+    yield from worked_out(partial(_outcomes, settings), cases, workers)
 
 
 def _outcomes(settings: _Settings, case: SolveCase) -> dict[str, Outcome]:

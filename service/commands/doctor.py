@@ -68,12 +68,12 @@ def doctor(*, json: Json = False) -> None:
 
 
 def _machine() -> Finding:
-    import os
     import platform
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    from indexer.workers import cores
+
     return Finding(
-        "machine", True, f"Python {platform.python_version()}, {platform.system()}, {cores} cores"
+        "machine", True, f"Python {platform.python_version()}, {platform.system()}, {cores()} cores"
     )
 
 

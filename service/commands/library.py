@@ -111,9 +111,9 @@ def build(
 ) -> None:
     """Make a library of crystals."""
     from indexer import Library
-    from service.places import library_path
+    from service.settings import Settings
 
-    path = library_path(library_named(into, profile))
+    path = Settings.load().library_path(library_named(into, profile))
     streams = Joined([_open(source) for source in sources], unread=engine is Engines.RAY)
     # Ray tells on stdout of workers that were lost.
     with progress_bar() as progress, redirect_stdout(sys.stderr):

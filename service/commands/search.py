@@ -39,9 +39,9 @@ def open_library(name: str | None) -> Library:
     """
     from data.errors import LibraryError
     from indexer import Library
-    from service.places import library_path
+    from service.settings import Settings
 
-    path = library_path(name)
+    path = Settings.load().library_path(name)
     if not path.exists():
         into = f" --into {name}" if name else ""
         raise LibraryError(

@@ -69,9 +69,8 @@ def _run(settings: Settings, *, bundled: bool) -> None:
     from service.api.keys import KeyStore
     from service.api.server import run
     from service.commands.search import open_library
-    from service.places import library_path
 
-    serving, library = settings.serve, library_path(settings=settings)
+    serving, library = settings.serve, settings.library_path()
     is_to_build = bundled and not is_library(library)
     if not is_to_build:
         open_library(str(library))

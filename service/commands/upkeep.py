@@ -237,9 +237,9 @@ def import_(
     """Make a library of a bundle that `braggle library export` wrote."""
     from data.sources.stores import fetched, in_store
     from indexer import Library
-    from service.places import library_path
+    from service.settings import Settings
 
-    path = library_path(into)
+    path = Settings.load().library_path(into)
     if dry_run:
         _tell_bundle(file, path, json=json)
         return
@@ -332,7 +332,8 @@ def _tell_taken(taken: Taken, *, json: bool, dry_run: bool) -> None:
     else:
         beside = f"; not read: {taken.reason}" if taken.reason else ""
         would = "it would be: " if dry_run else ""
-        show(f"{taken.path}: {would}{taken.status}, {taken.entries} entries{beside}")
+        entries = "entry" if taken.entries == 1 else "entries"
+        show(f"{taken.path}: {would}{taken.status}, {taken.entries} {entries}{beside}")
 
 
 def _ids(given: list[str]) -> list[str]:

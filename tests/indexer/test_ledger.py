@@ -8,7 +8,8 @@ import pytest
 
 from data.offered import Offered, Origin
 from indexer import Library
-from indexer.ledger import LOOKS, Ledger
+from indexer.ids import LOOKS
+from indexer.ledger import Ledger
 from indexer.publishing import read_current
 from indexer.tables import Reader
 from tests.indexer.test_upkeep import offered

@@ -174,7 +174,7 @@ def test_a_folder_is_watched(braggle: Braggle, library: Path, cifs: Path, tmp_pa
     (folder / "good.cif").write_text((cifs / "rutile.cif").read_text("utf-8"))
     (folder / "bad.cif").write_text("nothing")
     dry = braggle("library", "watch", folder, "--dry-run", "--every", 0.1, "-l", library)
-    assert "good.cif: it would be: merged, 1 entries" in text_of(dry.stdout)
+    assert "good.cif: it would be: merged, 1 entry" in text_of(dry.stdout)
     assert f"it would be moved to {folder}-refused/bad.cif" in text_of(dry.stderr)
     assert len(list(folder.iterdir())) == 2
     words = ("library", "watch", folder, "--once", "--every", 0.1, "-l", library, "--json")
