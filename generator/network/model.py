@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from generator.network.cells import lattice_of
+from generator.network.pair_attention import PairAttention
 from generator.network.schedule import wrapped
 from indexer.encoders.model import DIMENSION
 from indexer.encoders.peaks import PEAK_FEATURES, AttentionBlock, attend, peak_features, peaks_of
@@ -131,19 +132,14 @@ class Denoised:
     verdict: Tensor
 
 
-class TrunkBlock(nn.Module):
+class TrunkBlock(PairAttention):
     """Atoms look at each other, at what was read, and think; how late it is sets the tone."""
 
     def __init__(self, width: int, heads: int, pairs: int) -> None:
         """Nothing is added at first."""
-        super().__init__()
-        self.heads = heads
+        super().__init__(width, heads, pairs)
         self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(3))
         self.tone = nn.Linear(width, 9 * width)
-        self.ask = nn.Linear(width, 3 * width)
-        self.bias = nn.Linear(pairs, heads)
-        self.between = nn.Linear(heads * pairs, width)
-        self.answer = nn.Linear(width, width)
         self.look = nn.Linear(width, width)
         self.read = nn.Linear(width, 2 * width)
         self.learn = nn.Linear(width, width)
@@ -167,24 +163,12 @@ class TrunkBlock(nn.Module):
         """
         tones = self.tone(time)[:, None].chunk(9, dim=2)
         y = self.norms[0](x) * (1 + tones[0]) + tones[1]
-        x = x + tones[2] * self._among(y, pairs, there)
+        x = x + tones[2] * self.among(y, pairs, there)
         y = self.norms[1](x) * (1 + tones[3]) + tones[4]
         x = x + tones[5] * self._outside(y, reading, draws)
         y = self.norms[2](x) * (1 + tones[6]) + tones[7]
         thought: Tensor = tones[8] * self.narrow(relu(self.widen(y)))
         return x + thought
-
-    def _among(self, x: Tensor, pairs: Tensor, there: Tensor) -> Tensor:
-        batch, count, width = x.shape
-        query, key, value = self.ask(x).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        logits = query @ key.transpose(2, 3) / math.sqrt(width / self.heads)
-        logits = logits + self.bias(pairs).permute(0, 3, 1, 2)
-        odds = logits.masked_fill(~there[:, None, None], -1e4).softmax(dim=3)
-        seen = (odds @ value).transpose(1, 2).reshape(batch, count, width)
-        # What lies between, weighed as the values are: directions, which values cannot carry.
-        between = (odds.transpose(1, 2) @ pairs).flatten(2)
-        found: Tensor = self.answer(seen) + self.between(between)
-        return found
 
     def _outside(self, x: Tensor, reading: Reading, draws: int) -> Tensor:
         batch, tokens, width = reading.tokens.shape

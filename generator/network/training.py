@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 
 import torch
@@ -12,7 +11,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy,
 from generator.network.examples import Batch, Examples, broken, counts_of, repeated
 from generator.network.held_out import HeldOutProgress, HeldOutTraining
 from generator.network.model import (
-    ELEMENTS,
     Denoised,
     GeneratorNetwork,
     NetworkShape,
@@ -25,13 +23,12 @@ from generator.network.schedule import (
     signal_at,
     wrapped_score,
 )
+from generator.network.volumes import element_volumes
 from indexer.encoders.drawing import Laboratory
 from indexer.encoders.loop import parts
 
 VALIDATED = 1024
 """Held-out crystals that are looked at."""
-VOLUME_STEPS = 400
-"""Of the fit of the elements' volumes."""
 CAREFUL = Laboratory(texture=0.4, line_error=0.3, impurity=0.2, impure=0.3)
 """Who wants a structure measures a sample that is nearly pure, and carefully."""
 
@@ -131,7 +128,7 @@ class GeneratorTraining(HeldOutTraining[GeneratorNetwork, GeneratorProgress]):
         self.examples, self.recipe = examples, recipe
         pack = examples.pack
         network = GeneratorNetwork(recipe.shape).to(pack.device)
-        network.element_volume.copy_(element_volumes(examples))
+        network.element_volume.copy_(volumes_of(examples))
         sizes = pack.atom_offsets.diff()
         super().__init__(network, recipe, pack.device, GeneratorProgress, examples.training, sizes)
 
@@ -210,18 +207,8 @@ def _noised(
     return noised, time, noise, sigma
 
 
-def element_volumes(examples: Examples) -> Tensor:
+def volumes_of(examples: Examples) -> Tensor:
     """Volumes of atoms whose sums are the volumes of the training crystals. Shape (ELEMENTS,)."""
-    rows = examples.training
-    known = [examples.structures(part) for part in parts(rows, 1024)]
+    known = [examples.structures(part) for part in parts(examples.training, 1024)]
     counts = torch.cat([counts_of(part.number[:, 0]) for part in known]).float()
-    wanted = torch.cat([part.cell[:, 0, :3].sum(dim=1) for part in known])
-    volume = torch.full((ELEMENTS,), math.log(16.0), device=rows.device, requires_grad=True)
-    optimiser = torch.optim.Adam([volume], lr=0.03)
-    for _ in range(VOLUME_STEPS):
-        optimiser.zero_grad()
-        error = (counts @ volume.exp()).log() - wanted
-        loss = torch.nn.functional.smooth_l1_loss(error, torch.zeros_like(error), beta=0.1)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    return volume.detach().exp()
+    return element_volumes(counts, torch.cat([part.cell[:, 0, :3].sum(dim=1) for part in known]))

@@ -25,6 +25,8 @@ SEAM = -1 / 16
 """Fractional coordinates run from here to one more: special places, 0 among them, are far off."""
 STRETCH = 12**0.5
 """Coordinates that are spread evenly over the cell get the spread 1 by it."""
+ANGLES_DEG = 45.0, 135.0
+"""Within these are those of reduced cells, and of most noisy ones."""
 STEP = 1e-3
 """Coordinates that differ by less count as equal when atoms are put in order."""
 
@@ -72,6 +74,25 @@ def cell_numbers(lattice: Tensor) -> Tensor:
     cosine = metric / (length[:, :, None] * length[:, None])
     opposite = torch.stack([cosine[:, 1, 2], cosine[:, 0, 2], cosine[:, 0, 1]], dim=1)
     return torch.cat([length.log(), torch.rad2deg(opposite.clamp(-1, 1).acos())], dim=1)
+
+
+def lattices_of(numbers: Tensor) -> Tensor:
+    """Rows a, b, c in Å of cells as of `cell_numbers`, any three angles bent to be a cell.
+
+    Args:
+        numbers: Shape (B, 6).
+
+    Returns:
+        Shape (B, 3, 3), a along x, b in the xy plane.
+    """
+    length = numbers[:, :3].clamp(-1.0, 5.0).exp()
+    cosine = torch.deg2rad(numbers[:, 3:].clamp(*ANGLES_DEG)).cos()
+    sine = (1.0 - cosine[:, 2] ** 2).sqrt()
+    y = (cosine[:, 0] - cosine[:, 1] * cosine[:, 2]) / sine
+    z = (1.0 - cosine[:, 1] ** 2 - y**2).clamp(min=0.01).sqrt()
+    none = torch.zeros_like(sine)
+    rows = [none + 1.0, none, none, cosine[:, 2], sine, none, cosine[:, 1], y, z]
+    return torch.stack(rows, dim=1).view(-1, 3, 3) * length[..., None]
 
 
 def elements_of(number: Tensor) -> Tensor:

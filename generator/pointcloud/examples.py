@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 from generator.network.examples import padded_atoms, small_rows
+from generator.network.volumes import element_volumes
 from generator.pointcloud.cloud import (
     MOST_ATOMS,
     MOST_ELEMENTS,
     CellScale,
     cell_numbers,
     clouds_of,
+    in_order,
 )
+from generator.pointcloud.model import Known
 from indexer.encoders.pack import Pack
 
 LAST_ELEMENT = 103
@@ -26,9 +29,9 @@ class CloudExamples:
     Attributes:
         training, held_out: rows of `clouds`.
         clouds: Shape (n, ROWS, POINTS).
-        elements: atomic numbers of each, 0 for none. Shape (n, MOST_ELEMENTS).
-        count: atoms of each. Shape (n,).
+        known: elements, number of atoms, and which of the elements each is.
         scale: of the training crystals' cells.
+        volumes: of atoms of each element in Å³, of the training crystals. Shape (104,).
     """
 
     def __init__(self, pack: Pack, most_atoms: int = MOST_ATOMS) -> None:
@@ -53,11 +56,34 @@ class CloudExamples:
         rows = torch.arange(len(kept), device=pack.device)
         self.training, self.held_out = rows[:trained], rows[trained:]
         self.scale = CellScale.of(cells[kept][:trained])
-        self.count = (number > 0).sum(dim=1)
-        self.clouds, self.elements = clouds_of(
-            number, fractional, pack.primitive[known][kept], self.scale
-        )
+        lattice = pack.primitive[known][kept]
+        self._atoms = number, fractional, lattice
+        self.clouds, elements = clouds_of(number, fractional, lattice, self.scale)
+        kinds, _ = in_order(number, fractional, elements)
+        kinds = torch.nn.functional.pad(kinds, (0, MOST_ATOMS - kinds.shape[1]))
+        self.known = Known(elements, (number > 0).sum(dim=1), kinds)
+        counts = torch.nn.functional.one_hot(number[:trained], LAST_ELEMENT + 1).sum(dim=1)
+        counts[:, 0] = 0
+        log_volume = torch.linalg.det(lattice[:trained].double()).abs().log()
+        self.volumes = element_volumes(counts.float(), log_volume.float())
         self.device = pack.device
+
+    def described_anew(self, rows: Tensor, generator: torch.Generator) -> Tensor:
+        """Clouds of crystals inverted or not, and moved by half a cell or not along each axis.
+
+        Inversion centres, axes and planes are half a cell apart: any of them may be the origin.
+
+        Args:
+            rows: of `clouds`. Shape (B,).
+            generator: draws.
+
+        Returns:
+            Shape (B, ROWS, POINTS).
+        """
+        number, fractional, lattice = (part[rows] for part in self._atoms)
+        draw = torch.randint(0, 2, (len(rows), 1, 4), generator=generator, device=self.device)
+        turned = fractional * (1 - 2 * draw[..., :1]) + 0.5 * draw[..., 1:]
+        return clouds_of(number, turned, lattice, self.scale)[0]
 
 
 def _kinds(number: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 
 import gemmi
@@ -13,6 +13,7 @@ from torch import Tensor
 from data.crystal import Crystal
 from generator.pointcloud.cloud import (
     LIKELIHOODS,
+    MOST_ATOMS,
     MOST_ELEMENTS,
     POINTS,
     ROWS,
@@ -22,7 +23,7 @@ from generator.pointcloud.cloud import (
     places_in,
 )
 from generator.pointcloud.clusters import Cloud, symbols_of
-from generator.pointcloud.model import CloudNetwork
+from generator.pointcloud.model import NOT_TOLD, CloudNetwork, Known, evidence
 from generator.pointcloud.network_file import read_network, shipped_weights
 from generator.pointcloud.noise import denoised, noised
 from generator.torch_use import one_torch_thread
@@ -31,6 +32,8 @@ STEPS = 50
 """From noise alone to a cloud."""
 TOGETHER = 64
 """Clouds that are drawn at a time."""
+LEAST_ODDS = 1e-3
+"""Of a number of atoms that a told formula allows."""
 
 Told = Callable[[int, int], None]
 
@@ -39,6 +42,7 @@ def drawn(
     symbols: Sequence[str],
     count: int,
     *,
+    unit: Mapping[str, int] | None = None,
     seed: int = 0,
     steps: int = STEPS,
     network: CloudNetwork | None = None,
@@ -46,9 +50,12 @@ def drawn(
 ) -> Iterator[list[Cloud]]:
     """Clouds of so many crystals, a few at a time.
 
+    The number of atoms is drawn first, as likely as among training crystals of such elements.
+
     Args:
         symbols: of one to three elements.
         count: of clouds.
+        unit: atoms of each of them in a formula unit of at most 16, where the formula is told.
         seed: of what is drawn.
         steps: from noise alone.
         network: the one that comes with Braggle when left out.
@@ -60,13 +67,14 @@ def drawn(
     whole = -(-count // TOGETHER) * steps
     for i, at in enumerate(range(0, count, TOGETHER)):
         many = min(TOGETHER, count - at)
+        known = _drawn_numbers(network, elements, many, unit, generator)
         begin = torch.randn((many, ROWS, POINTS), generator=generator)
 
         def tell(done: int, _: int, before: int = i * steps) -> None:
             if told is not None:
                 told(before + done, whole)
 
-        yield _walked(network, begin, elements.expand(many, -1), generator, 1.0, steps, tell)
+        yield _walked(network, begin, known, generator, 1.0, steps, tell)
 
 
 def reconstructed(
@@ -78,6 +86,8 @@ def reconstructed(
     network: CloudNetwork | None = None,
 ) -> tuple[list[Cloud], list[Cloud]]:
     """Crystals noised up to a time, as they are then, and with the noise taken off again.
+
+    How many atoms there are is not told: it is what makes the noisy points likeliest.
 
     Args:
         crystals: Niggli-reduced primitive cells of at most 16 atoms of three elements.
@@ -98,7 +108,9 @@ def reconstructed(
     signal, _ = noised(torch.ones(1, 1), when[:1], torch.zeros(1, 1))
     before = clouds_in(noisy / signal, elements, network)
     few = max(round(steps * time), 1)
-    return before, _walked(network, noisy, elements, generator, time, few, None)
+    numbers = evidence(noisy, when) + network.numbers(elements)
+    known = _known(elements, numbers.argmax(dim=1) + 1)
+    return before, _walked(network, noisy, known, generator, time, few, None)
 
 
 def cloud_tensors(crystals: Sequence[Crystal], network: CloudNetwork) -> tuple[Tensor, Tensor]:
@@ -133,18 +145,48 @@ def clouds_in(values: Tensor, elements: Tensor, network: CloudNetwork) -> list[C
 def _walked(
     network: CloudNetwork,
     begin: Tensor,
-    elements: Tensor,
+    known: Known,
     generator: torch.Generator,
     time: float,
     steps: int,
     told: Told | None,
 ) -> list[Cloud]:
     def velocity(values: Tensor, when: Tensor) -> Tensor:
-        found: Tensor = network(values, when, elements)
+        found: Tensor = network(values, when, known)
         return found
 
     values = denoised(velocity, begin, generator, time=time, steps=steps, told=told)
-    return clouds_in(values, elements, network)
+    return clouds_in(values, known.elements, network)
+
+
+@torch.no_grad()
+def _drawn_numbers(
+    network: CloudNetwork,
+    elements: Tensor,
+    many: int,
+    unit: Mapping[str, int] | None,
+    generator: torch.Generator,
+) -> Known:
+    """How many atoms clouds have, and of a told formula, of which element each is."""
+    odds = network.numbers(elements)[0].exp()
+    if unit is not None:
+        size = sum(unit.values())
+        odds = (odds + LEAST_ODDS) * (torch.arange(1, MOST_ATOMS + 1) % size == 0)
+    counts = torch.multinomial(odds, many, replacement=True, generator=generator) + 1
+    known = _known(elements.expand(many, -1), counts)
+    if unit is None:
+        return known
+    shares = torch.tensor([unit[one] for one in symbols_of(elements[0].tolist())])
+    order = torch.arange(len(shares))
+    for i, atoms in enumerate(counts.tolist()):
+        known.kinds[i, :atoms] = order.repeat_interleave(shares * (atoms // size))
+    return known
+
+
+def _known(elements: Tensor, count: Tensor) -> Known:
+    """With no element of an atom told."""
+    kinds = torch.full((len(count), MOST_ATOMS), NOT_TOLD)
+    return Known(elements, count, kinds)
 
 
 def _elements(symbols: Sequence[Sequence[str]]) -> Tensor:

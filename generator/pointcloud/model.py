@@ -1,32 +1,33 @@
-"""The network that takes noise off clouds: a U-Net along their points that is told the elements.
+"""The network that takes noise off clouds: attention among the atoms that their points make.
 
-After PCCD (see `cloud`): halved and doubled again, with attention where points are few. Elements
-are told by the features of `generator.distance.features` and by a vector that each learns.
-
-Unlike there, the network knows how points are dealt out to atoms, but not to how many. Beside the
-points it sees the means of those that would be one atom's, for every number of atoms that there
-may be, and its answer is a mean over these numbers, by how likely each is.
+PCCD (see `cloud`) has a U-Net along the points. Here the number of atoms is told, or found first,
+and with it which points are whose: all that noisy points tell of an atom is their mean, so that
+the network sees one token for each atom and one for the cell. Points of an atom come out as copies.
+Elements are told by the features of `generator.distance.features` and by what each learns.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import scaled_dot_product_attention, silu
+from torch.nn.functional import one_hot, pad, relu, silu
 
 from generator.distance.features import FEATURES, element_features
+from generator.network.pair_attention import PairAttention
 from generator.pointcloud.cloud import (
     CELL,
     HALF,
+    LIKELIHOODS,
     MOST_ATOMS,
     MOST_ELEMENTS,
+    PLACES,
     POINTS,
-    ROWS,
+    STRETCH,
     CellScale,
+    lattices_of,
     owners,
 )
 from generator.pointcloud.noise import like, signal_at
@@ -35,10 +36,17 @@ LEARNED = 32
 """Numbers of an element that are learned."""
 WAVES = 32
 """Of time."""
-OF_ATOMS = CELL.start
-"""Rows that are copied by atom; the others are by half."""
-SEEN = ROWS + MOST_ATOMS * OF_ATOMS + 2 * (ROWS - OF_ATOMS)
-"""Rows that the first layer sees: points, means by every number of atoms, means of the halves."""
+HARMONICS = 4
+"""Of places and of their differences."""
+SHELLS, NEAREST, FARTHEST = 16, 0.3, 2.7
+"""Gaussians that distances are told by, over the cube root of the volume of the two atoms."""
+SURE = 12.0
+"""Logarithm of odds of an element that is told; one that points show is no surer."""
+NOT_TOLD = -1
+"""Kind of an atom whose element is sought."""
+PAIRS = 6 * HARMONICS + SHELLS
+SEEN_OF_ATOMS = 4 + 6 * HARMONICS
+SEEN_OF_CELLS = 12
 
 
 @dataclass(frozen=True)
@@ -46,19 +54,60 @@ class CloudShape:
     """Sizes of a `CloudNetwork`.
 
     Attributes:
-        widths: of each level, the points halved from one to the next.
-        attention: levels, the coarsest, where every point sees every other.
-        heads: of the attention.
-        told: width of what all blocks are told of time and elements.
+        width, heads: of the tokens, and of their attention.
+        layers: blocks.
+        told: width of what all blocks are told of time, elements and number of atoms.
     """
 
-    widths: tuple[int, ...] = (32, 64, 128, 192)
-    attention: int = 2
-    heads: int = 4
-    told: int = 160
+    width: int = 192
+    heads: int = 8
+    layers: int = 6
+    told: int = 128
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))  # a file has them as a list
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of B clouds beside their points.
+
+    Attributes:
+        elements: atomic numbers by rising electronegativity, 0 for none. Shape (B, MOST_ELEMENTS).
+        count: atoms. Shape (B,).
+        kinds: which of the elements each atom is, NOT_TOLD, too. (B, MOST_ATOMS).
+    """
+
+    elements: Tensor
+    count: Tensor
+    kinds: Tensor
+
+    def of(self, rows: Tensor) -> Known:
+        """Of some of the clouds."""
+        return Known(self.elements[rows], self.count[rows], self.kinds[rows])
+
+    def with_kinds(self, told: Tensor) -> Known:
+        """With kinds told only where it is said. Shape (B,)."""
+        return replace(self, kinds=torch.where(told[:, None], self.kinds, NOT_TOLD))
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What the noisy points say of B cells and their A atoms, in a cloud's units.
+
+    Attributes:
+        places: means over signal. Shape (B, A, 3).
+        unsure: their standard deviation. Shape (B, A).
+        pulled: means as they are likeliest of places of mean 0 and spread 1. Shape (B, A, 3).
+        left: the standard deviation of these. Shape (B, A).
+        odds: logarithms of the odds of elements. Shape (B, A, MOST_ELEMENTS).
+        cell, cell_left: as `pulled` and `left`. Shapes (B, 6) and (B, 1).
+    """
+
+    places: Tensor
+    unsure: Tensor
+    pulled: Tensor
+    left: Tensor
+    odds: Tensor
+    cell: Tensor
+    cell_left: Tensor
 
 
 class CloudNetwork(nn.Module):
@@ -67,46 +116,37 @@ class CloudNetwork(nn.Module):
     features: Tensor
     mean: Tensor
     spread: Tensor
-    means: Tensor
-    sizes: Tensor
+    volume: Tensor
 
     def __init__(self, shape: CloudShape) -> None:
         """Untrained; what cells are measured by is set by `set_scale`."""
         super().__init__()
         self.shape = shape
+        width, told = shape.width, shape.told
         self.register_buffer("features", torch.from_numpy(element_features()).clone())
         self.register_buffer("mean", torch.zeros(6))
         self.register_buffer("spread", torch.ones(6))
-        own = owners(torch.arange(1, MOST_ATOMS + 1))
-        same = (own[:, :, None] == own[:, None]).float()
-        sizes = same.sum(dim=2)
-        self.register_buffer("means", same / sizes[..., None], persistent=False)
-        self.register_buffer("sizes", sizes, persistent=False)
-        widths, told = shape.widths, shape.told
+        self.register_buffer("volume", torch.full((len(self.features),), 16.0))
         self.learned = nn.Embedding(len(self.features), LEARNED)
         nn.init.normal_(self.learned.weight, std=0.1)
-        self.elements = nn.Linear(MOST_ELEMENTS * (FEATURES + LEARNED + 1), told)
-        self.time = nn.Linear(2 * WAVES, told)
+        self.element = nn.Linear(FEATURES + LEARNED + 1, width)
+        self.of_elements = nn.Linear(MOST_ELEMENTS * (FEATURES + LEARNED + 1), told)
+        self.of_time = nn.Linear(2 * WAVES, told)
+        self.of_count = nn.Embedding(MOST_ATOMS + 1, told)
         self.tell = nn.Linear(told, told)
-        self.begin = nn.Conv1d(SEEN, widths[0], 3, padding=1)
-        self.place = nn.Parameter(0.1 * torch.randn(widths[0], POINTS))
-        deep = len(widths) - shape.attention
-
-        def level(i: int, before: int) -> _Level:
-            return _Level(before, widths[i], told, shape.heads if i >= deep else 0)
-
-        self.down = nn.ModuleList(level(i, width) for i, width in enumerate(widths))
-        self.halves = nn.ModuleList(nn.Conv1d(a, b, 2, stride=2) for a, b in pairwise(widths))
-        self.middle = level(len(widths) - 1, widths[-1])
-        self.doubles = nn.ModuleList(
-            nn.ConvTranspose1d(b, a, 2, stride=2) for a, b in pairwise(widths)
+        self.place = nn.Embedding((MOST_ATOMS + 1) * MOST_ATOMS, width)
+        nn.init.normal_(self.place.weight, std=0.1)
+        self.atom = nn.Linear(SEEN_OF_ATOMS, width)
+        self.cell = nn.Linear(SEEN_OF_CELLS, width)
+        self.blocks = nn.ModuleList(
+            _Block(width, shape.heads, told) for _ in range(shape.layers)
         )
-        self.up = nn.ModuleList(level(i, 2 * width) for i, width in enumerate(widths))
-        self.norm = nn.GroupNorm(8, widths[0])
-        self.end = nn.Conv1d(widths[0], ROWS, 3, padding=1)
-        nn.init.zeros_(self.end.weight)
-        self.number = nn.Linear(widths[-1], MOST_ATOMS)
-        nn.init.zeros_(self.number.weight)
+        self.norm = nn.LayerNorm(width)
+        self.end_atom = nn.Linear(width, 3 + MOST_ELEMENTS)
+        self.end_cell = nn.Linear(width, 6)
+        self.number = nn.Sequential(nn.Linear(told, told), nn.ReLU(), nn.Linear(told, MOST_ATOMS))
+        for last in (self.end_atom, self.end_cell):
+            nn.init.zeros_(last.weight)
 
     @property
     def scale(self) -> CellScale:
@@ -118,143 +158,216 @@ class CloudNetwork(nn.Module):
         self.mean.copy_(scale.mean)
         self.spread.copy_(scale.spread)
 
-    def forward(self, cloud: Tensor, time: Tensor, elements: Tensor) -> Tensor:
+    def forward(self, cloud: Tensor, time: Tensor, known: Known) -> Tensor:
         """Velocities, as of `noise.noised`.
 
         Args:
             cloud: with noise. Shape (B, ROWS, POINTS).
             time: from 0 to 1. Shape (B,).
-            elements: atomic numbers by rising electronegativity, 0 for none. Shape (B, 3).
+            known: beside the points.
         """
+        most = int(known.count.max())
+        there = torch.arange(most, device=cloud.device) < known.count[:, None]
+        means = _means_of(cloud, time, known, most)
+        atoms, pairs, cells = self._seen(means, known, there)
+        x = torch.cat([cells[:, None], atoms], dim=1)
+        pairs = pad(pairs, (0, 0, 1, 0, 1, 0)).to(x.dtype)
+        kept = pad(there, (1, 0), value=True)
+        told = self._told(time, known)
+        for block in self.blocks:
+            x = block(x, pairs, kept, told)
+        x = self.norm(x)
+        moved, odds = self.end_atom(x[:, 1:]).float().split([3, MOST_ELEMENTS], dim=2)
+        places = means.pulled + means.left[..., None] * moved
+        kinds = 2.0 * (means.odds + odds).softmax(dim=2) - 1.0
+        cell = means.cell + means.cell_left * self.end_cell(x[:, 0]).float()
+        clean = spread_out(torch.cat([places, kinds], dim=2), cell, known.count)
         signal, rest = (like(part, cloud) for part in signal_at(time))
-        by_number = self._by_number(cloud[:, :OF_ATOMS])
-        seen = torch.cat([cloud, by_number.flatten(1, 2), _halves(cloud[:, CELL], apart=True)], 1)
-        inner, correction = self._through(seen, self._told(time, elements))
-        evidence = self.evidence(cloud[:, :OF_ATOMS], by_number, time)
-        odds = (evidence + correction).softmax(dim=1)
-        clean = signal * cloud - rest * inner.float()
-        by_atom = (odds[:, :, None, None] * self._by_number(clean[:, :OF_ATOMS])).sum(dim=1)
-        clean = torch.cat([by_atom, _halves(clean[:, CELL], apart=False)], dim=1)
         return (signal * cloud - clean) / rest
 
-    def evidence(self, points: Tensor, by_number: Tensor, time: Tensor) -> Tensor:
-        """Logarithm of the probability of points for each number of atoms, from 1.
-
-        Values of atoms count as normal, of mean 0 and spread 1, and those of different atoms as
-        independent: the points of each are then normal, too, with a covariance of noise on the
-        diagonal and signal everywhere.
+    def numbers(self, elements: Tensor) -> Tensor:
+        """Logarithm of how likely each number of atoms is, from 1, for elements. (B, MOST_ATOMS).
 
         Args:
-            points: with noise. Shape (B, OF_ATOMS, POINTS).
-            by_number: their means for each number of atoms, as of `_by_number`.
-            time: Shape (B,).
-
-        Returns:
-            Shape (B, MOST_ATOMS).
+            elements: as of `Known`.
         """
-        signal, rest = (part[:, None, None] ** 2 for part in signal_at(time))
-        within = ((points[:, None] - by_number) ** 2).sum(dim=2) / rest
-        wide = rest + self.sizes * signal
-        between = (by_number**2).sum(dim=2) / wide
-        volume = wide.log() / self.sizes + (1.0 - 1.0 / self.sizes) * rest.log()
-        return -0.5 * (within + between + points.shape[1] * volume).sum(dim=2)
+        told = silu(self.of_elements(self._features_of(elements).flatten(1)))
+        few = (elements > 0).sum(dim=1, keepdim=True)
+        enough = torch.arange(1, MOST_ATOMS + 1, device=elements.device) >= few
+        logits: Tensor = self.number(told).masked_fill(~enough, -1e4)
+        return logits.log_softmax(dim=1)
 
-    def _by_number(self, points: Tensor) -> Tensor:
-        """Means over the points of an atom, (B, rows, POINTS) to (B, MOST_ATOMS, rows, POINTS)."""
-        batch, rows, _ = points.shape
-        flat = points.reshape(-1, POINTS) @ self.means.reshape(-1, POINTS).T
-        return flat.view(batch, rows, MOST_ATOMS, POINTS).transpose(1, 2)
+    def _features_of(self, elements: Tensor) -> Tensor:
+        there = (elements > 0).to(self.features.dtype)[..., None]
+        features = torch.cat([self.features[elements], self.learned(elements)], dim=2) * there
+        return torch.cat([features, there], dim=2)
 
-    def _through(self, seen: Tensor, told: Tensor) -> tuple[Tensor, Tensor]:
-        """Velocities before means are taken, (B, ROWS, POINTS), and what else says numbers."""
-        values = self.begin(seen) + self.place
-        passed = []
-        for i, level in enumerate(self.down):
-            values = level(values, told)
-            passed.append(values)
-            if i < len(self.halves):
-                values = self.halves[i](values)
-        values = self.middle(values, told)
-        correction = self.number(values.mean(dim=2)).float()
-        for i in reversed(range(len(self.up))):
-            values = self.up[i](torch.cat([values, passed[i]], dim=1), told)
-            if i:
-                values = self.doubles[i - 1](values)
-        return self.end(silu(self.norm(values))), correction
-
-    def _told(self, time: Tensor, elements: Tensor) -> Tensor:
+    def _told(self, time: Tensor, known: Known) -> Tensor:
         rate = torch.logspace(0.0, 3.0, WAVES, device=time.device)
         angle = 0.5 * math.pi * time[:, None] * rate
         waves = torch.cat([angle.sin(), angle.cos()], dim=1)
-        there = (elements > 0).to(time.dtype)[..., None]
-        features = torch.cat([self.features[elements], self.learned(elements)], dim=2) * there
-        of_elements = self.elements(torch.cat([features, there], dim=2).flatten(1))
-        return silu(self.tell(silu(self.time(waves) + of_elements)))
+        elements = self.of_elements(self._features_of(known.elements).flatten(1))
+        told = self.of_time(waves) + elements + self.of_count(known.count)
+        return silu(self.tell(silu(told)))
+
+    def _seen(self, means: _Means, known: Known, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens of atoms, what lies between them, and tokens of cells."""
+        odds = means.odds.softmax(dim=2)
+        places, unsure = means.places / STRETCH, means.unsure / STRETCH
+        index = known.count[:, None] * MOST_ATOMS + torch.arange(there.shape[1], device=odds.device)
+        seen = [means.pulled, means.left[..., None], _harmonics(places, unsure)]
+        atoms = self.atom(torch.cat(seen, dim=2)) + self.place(index)
+        atoms = atoms + odds @ self.element(self._features_of(known.elements))
+        room = (odds @ self.volume[known.elements][..., None])[..., 0]
+        whole = (room * there).sum(dim=1, keepdim=True)
+        numbers = means.cell * self.spread + self.mean
+        lattice = lattices_of(numbers)
+        usual = (whole.log() / 3 - self.mean[:3]) / self.spread[:3]
+        swollen = torch.linalg.det(lattice).clamp(min=1.0).log()[:, None] - whole.log()
+        count = known.count[:, None].log()
+        cells = self.cell(torch.cat([means.cell, usual, count, swollen, means.cell_left], dim=1))
+        return atoms, _between(places, unsure, lattice, room), cells
 
 
-def _halves(cell: Tensor, *, apart: bool) -> Tensor:
-    """Means of both halves of the points, each everywhere as rows of its own, or where it is from.
+class _Block(PairAttention):
+    """Atoms look at each other and think; what is told sets the tone."""
+
+    def __init__(self, width: int, heads: int, told: int) -> None:
+        """Nothing is added at first."""
+        super().__init__(width, heads, PAIRS)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, elementwise_affine=False) for _ in range(2))
+        self.tone = nn.Linear(told, 6 * width)
+        self.widen = nn.Linear(width, 4 * width)
+        self.narrow = nn.Linear(4 * width, width)
+        nn.init.zeros_(self.tone.weight)
+        nn.init.zeros_(self.tone.bias)
+
+    def forward(self, x: Tensor, pairs: Tensor, there: Tensor, told: Tensor) -> Tensor:
+        """Tokens, (B, T, width), to the same; pairs and those that are there as of `among`."""
+        tones = self.tone(told)[:, None].chunk(6, dim=2)
+        y = self.norms[0](x) * (1 + tones[0]) + tones[1]
+        x = x + tones[2] * self.among(y, pairs, there)
+        y = self.norms[1](x) * (1 + tones[3]) + tones[4]
+        thought: Tensor = tones[5] * self.narrow(relu(self.widen(y)))
+        return x + thought
+
+
+def spread_out(atoms: Tensor, cell: Tensor, count: Tensor) -> Tensor:
+    """Clouds whose points are copies of atoms and cells.
 
     Args:
-        cell: Shape (B, rows, POINTS).
-        apart: whether they are rows of their own.
+        atoms: place and likelihoods of each. Shape (B, A, 6).
+        cell: Shape (B, 6).
+        count: atoms of each. Shape (B,).
 
     Returns:
-        Shape (B, 2 rows, POINTS), or (B, rows, POINTS).
+        Shape (B, ROWS, POINTS).
     """
-    first = cell[..., :HALF].mean(dim=2, keepdim=True)
-    second = cell[..., HALF:].mean(dim=2, keepdim=True)
-    if apart:
-        return torch.cat([first, second], dim=1).expand(-1, -1, POINTS)
-    return torch.cat([first.expand(-1, -1, HALF), second.expand(-1, -1, POINTS - HALF)], dim=2)
+    points = atoms.gather(1, owners(count)[..., None].expand(-1, -1, atoms.shape[2]))
+    first = cell[:, :3, None].expand(-1, -1, HALF)
+    second = cell[:, 3:, None].expand(-1, -1, POINTS - HALF)
+    return torch.cat([points.transpose(1, 2), torch.cat([first, second], dim=2)], dim=1)
 
 
-class _Level(nn.Module):
-    """A residual block, and attention where there are heads."""
+def evidence(cloud: Tensor, time: Tensor) -> Tensor:
+    """Logarithm of the probability of the points of a cloud for each number of atoms, from 1.
 
-    def __init__(self, before: int, width: int, told: int, heads: int) -> None:
-        super().__init__()
-        self.block = _Block(before, width, told)
-        self.attention = _Attention(width, heads) if heads else nn.Identity()
+    Places and likelihoods of atoms count as normal, of mean 0 and spread 1, and those of different
+    atoms as independent: the points of each are then normal, too, with a covariance of noise on the
+    diagonal and signal everywhere.
 
-    def forward(self, values: Tensor, told: Tensor) -> Tensor:
-        found: Tensor = self.attention(self.block(values, told))
-        return found
+    Args:
+        cloud: with noise. Shape (B, ROWS, POINTS).
+        time: Shape (B,).
 
-
-class _Block(nn.Module):
-    """Two convolutions, scaled and moved in between by what is told."""
-
-    def __init__(self, before: int, width: int, told: int) -> None:
-        super().__init__()
-        self.first_norm, self.norm = nn.GroupNorm(8, before), nn.GroupNorm(8, width)
-        self.first = nn.Conv1d(before, width, 3, padding=1)
-        self.second = nn.Conv1d(width, width, 3, padding=1)
-        self.told = nn.Linear(told, 2 * width)
-        self.past = nn.Conv1d(before, width, 1) if before != width else nn.Identity()
-
-    def forward(self, values: Tensor, told: Tensor) -> Tensor:
-        scale, move = self.told(told)[..., None].chunk(2, dim=1)
-        inner = self.norm(self.first(silu(self.first_norm(values)))) * (1.0 + scale) + move
-        found: Tensor = self.past(values) + self.second(silu(inner))
-        return found
+    Returns:
+        Shape (B, MOST_ATOMS).
+    """
+    points = cloud[:, : CELL.start]
+    own = owners(torch.arange(1, MOST_ATOMS + 1, device=cloud.device))
+    same = (own[:, :, None] == own[:, None]).to(cloud.dtype)
+    sizes = same.sum(dim=2)
+    means = torch.einsum("brp,npq->bnrq", points, same / sizes[..., None])
+    signal, rest = (part[:, None, None] ** 2 for part in signal_at(time))
+    within = ((points[:, None] - means) ** 2).sum(dim=2) / rest
+    wide = rest + sizes * signal
+    between = (means**2).sum(dim=2) / wide
+    volume = wide.log() / sizes + (1.0 - 1.0 / sizes) * rest.log()
+    return -0.5 * (within + between + points.shape[1] * volume).sum(dim=2)
 
 
-class _Attention(nn.Module):
-    """Every point sees every other, added to what it was."""
+def left_open(time: Tensor, points: Tensor) -> Tensor:
+    """How unsure the points of an atom or a cell leave a value of mean 0 and spread 1.
 
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.norm = nn.GroupNorm(8, width)
-        self.asked = nn.Linear(width, 3 * width)
-        self.answer = nn.Linear(width, width)
+    Args:
+        time: Shape (B,).
+        points: that are copies of it, on average. Shape (B,).
 
-    def forward(self, values: Tensor) -> Tensor:
-        batch, width, points = values.shape
-        asked = self.asked(self.norm(values).transpose(1, 2))
-        query, key, value = asked.view(batch, points, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
-        seen = scaled_dot_product_attention(query, key, value)
-        answer = self.answer(seen.transpose(1, 2).reshape(batch, points, width))
-        found: Tensor = values + answer.transpose(1, 2)
-        return found
+    Returns:
+        Standard deviations. Shape (B,).
+    """
+    signal, rest = signal_at(time)
+    return rest / (points * signal**2 + rest**2).sqrt()
+
+
+def _means_of(cloud: Tensor, time: Tensor, known: Known, most: int) -> _Means:
+    """What the points of up to so many atoms say."""
+    signal, rest = (part[:, None] for part in signal_at(time))
+    mine = one_hot(owners(known.count), MOST_ATOMS)[..., :most].to(cloud.dtype)
+    sizes = mine.sum(dim=1)
+    points = cloud[:, : CELL.start] @ (mine / sizes.clamp(min=1.0)[:, None])
+    sizes = sizes.clamp(min=1.0)  # of atoms that are not there
+    share = sizes * signal**2 / (sizes * signal**2 + rest**2)
+    places = points[:, PLACES].transpose(1, 2) / signal[..., None]
+    odds = (2.0 * sizes * signal / rest**2)[:, None] * points[:, LIKELIHOODS]
+    odds = odds.transpose(1, 2)
+    odds = (odds - odds.amax(dim=2, keepdim=True)).clamp(min=-SURE)
+    told = one_hot(known.kinds[:, :most].clamp(min=0), MOST_ELEMENTS).to(odds.dtype)
+    odds = torch.where(known.kinds[:, :most, None] >= 0, SURE * (told - 1.0), odds)
+    odds = odds.masked_fill((known.elements == 0)[:, None], -2 * SURE)
+    cell = torch.cat([cloud[:, CELL, :HALF].mean(2), cloud[:, CELL, HALF:].mean(2)], dim=1)
+    cell_share = HALF * signal**2 / (HALF * signal**2 + rest**2)
+    return _Means(
+        places=places,
+        unsure=rest / signal / sizes.sqrt(),
+        pulled=share[..., None] * places,
+        left=(1.0 - share).sqrt(),
+        odds=odds,
+        cell=cell_share * cell / signal,
+        cell_left=(1.0 - cell_share).sqrt(),
+    )
+
+
+def _harmonics(place: Tensor, unsure: Tensor) -> Tensor:
+    """Waves of places in a cell, as high as is sure. (..., 3) and (...) to (..., 6 HARMONICS)."""
+    order = torch.arange(1, HARMONICS + 1, device=place.device)
+    phase = 2 * math.pi * (place[..., None] * order).flatten(-2)
+    high = torch.exp(-2.0 * (math.pi * order * unsure[..., None]) ** 2)
+    high = high[..., None, :].expand(*place.shape, -1).flatten(-2)
+    return torch.cat([high * phase.sin(), high * phase.cos()], dim=-1)
+
+
+def _between(places: Tensor, unsure: Tensor, lattice: Tensor, room: Tensor) -> Tensor:
+    """Directions and distances between atoms, for what is sure of them.
+
+    Args:
+        places: fractional. Shape (B, A, 3).
+        unsure: their standard deviations. Shape (B, A).
+        lattice: rows in Å. Shape (B, 3, 3).
+        room: volumes of atoms in Å³. Shape (B, A).
+
+    Returns:
+        Shape (B, A, A, PAIRS).
+    """
+    apart = places[:, None] - places[:, :, None]
+    together = (unsure[:, None] ** 2 + unsure[:, :, None] ** 2).sqrt()
+    near = (apart - apart.round()) @ lattice[:, None]
+    edge = room.clamp(min=1.0) ** (1 / 3)
+    edge = 0.5 * (edge[:, None] + edge[:, :, None])
+    length = lattice.norm(dim=2).mean(dim=1)[:, None, None]
+    relative = near.norm(dim=-1) / edge
+    centres = torch.linspace(NEAREST, FARTHEST, SHELLS, device=places.device)
+    wide = (centres[1] - centres[0]) ** 2 + (together * length / edge)[..., None] ** 2
+    shells = torch.exp(-((relative[..., None] - centres) ** 2) / wide)
+    shells = shells * ((centres[1] - centres[0]) / wide.sqrt())
+    return torch.cat([_harmonics(apart, together), shells], dim=-1)

@@ -17,7 +17,7 @@ from generator.network.training import (
     GeneratorProgress,
     GeneratorRecipe,
     GeneratorTraining,
-    element_volumes,
+    volumes_of,
 )
 from generator.network.weights_file import write_weights
 from indexer.encoders.log import read_log
@@ -95,7 +95,7 @@ def test_a_loss_that_is_no_number_ends_the_training(examples: Examples, tmp_path
 
 
 def test_volumes_of_elements_explain_those_of_crystals(examples: Examples) -> None:
-    volumes = element_volumes(examples)
+    volumes = volumes_of(examples)
     found = examples.structures(examples.training)
     sums = torch.where(found.number > 0, volumes[found.number], 0.0).sum(-1)[:, 0]
     true = found.cell[:, 0, :3].sum(dim=1).exp()
