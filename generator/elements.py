@@ -22,7 +22,13 @@ from generator.candidate import Candidate, Cell, Sought, Task
 from generator.hull import ABOVE_HULL, Hull, hull_of
 from generator.imagined import BY_WHAT_IS_USUAL, SETTLED, lowest_first, usual_first
 from generator.known import agrees
-from generator.pointcloud.engine import DRAWN, MOST_ELEMENTS, PointCloudEngine, candidate_of
+from generator.pointcloud.engine import (
+    DRAWN,
+    MOST_ELEMENTS,
+    PointCloudEngine,
+    candidate_of,
+    fitted,
+)
 from generator.refinement.energy import ENERGY, Settle, chgnet_settling, settled
 from generator.refinement.relaxation import Relax, chgnet
 from generator.solver import (
@@ -109,7 +115,7 @@ class ElementSolver:
             proposals = tuple(grouped(ranked, samples))
         else:
             tasks = _tasks(until, made, whole.up_to(Q_MAX_INV_ANGSTROM))
-            ranked = self._fitted(engine, tasks, refine=refine, relax=by_force_field, report=report)
+            ranked = self._fitted(made, tasks, refine=refine, relax=by_force_field, report=report)
             said = list(pattern.warnings)
             if relax:
                 ranked, more = self._with_energies(until, ranked, without, report)
@@ -134,7 +140,7 @@ class ElementSolver:
 
     def _fitted(
         self,
-        engine: PointCloudEngine,
+        made: Sequence[Crystal],
         tasks: Sequence[Task],
         *,
         refine: bool,
@@ -142,10 +148,14 @@ class ElementSolver:
         report: Progress,
     ) -> list[Candidate]:
         """Candidates of all formulas, best first; those of the best formulas are refined, too."""
+        by_formula: dict[str, list[Crystal]] = {}
+        for one in made:
+            by_formula.setdefault(reduced_formula(one.composition), []).append(one)
         ranked: list[tuple[Task, list[Candidate]]] = []
         for done, task in enumerate(tasks):
             report(done, len(tasks), "fits")
-            proposed = engine.propose(task, CONSIDERED)
+            drawn = by_formula[reduced_formula(task.composition)]
+            proposed = fitted(task, drawn, CONSIDERED)
             found = [one for one in proposed if agrees(task, one.crystal)]
             if found:
                 ranked.append((task, self.solver.ranker.ranked(task, found)))

@@ -1,12 +1,11 @@
 """Structures drawn as clouds of points for given elements, whatever their formula (PCCD).
 
-How many atoms there are and of which element each is comes out of the drawing; of a task with a
-formula, only what happens to have it is kept.
+Of which element each atom is comes out of the drawing, or is told where there is a formula.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -17,11 +16,12 @@ import numpy as np
 from data.canonical import standardize
 from data.crystal import Crystal
 from data.errors import CrystalError
-from data.formula import is_whole, reduced_formula
+from data.formula import is_whole, parse_formula, reduced_formula
 from generator.candidate import Candidate, Sought, Task
 from generator.cell_fit import fit_cells
 from generator.contacts import closest_contact
 from generator.lines import lines_for
+from generator.pointcloud.room import with_room
 from generator.pool import MouldPool
 from generator.refinement.symmetry import raised
 from generator.torch_use import has_torch
@@ -29,11 +29,13 @@ from generator.torch_use import has_torch
 if TYPE_CHECKING:
     from generator.pointcloud.clusters import Cloud
 
-DRAWN = 256
-"""Clouds of one choice of elements."""
-MOST_ELEMENTS, LAST_ELEMENT = 3, 103
+DRAWN, DRAWN_OF_FORMULA = 256, 64
+"""Clouds of one choice of elements, and of one formula."""
+MOST_ELEMENTS, LAST_ELEMENT, HELD = 3, 103, 16
+"""What clouds hold: elements, which, and atoms."""
 CROWDED = 0.6
-"""Structures with a shorter contact, over the sum of the radii, are dropped."""
+"""Structures with a shorter contact, over the sum of the radii, even when their atoms were pushed
+apart, are dropped."""
 MOST_ATOMS = 24
 """Of a cloud: more than it was trained to hold, it is scattered points."""
 
@@ -55,6 +57,7 @@ class PointCloudEngine:
         """
         self.pool, self.without = pool, without
         self._made: dict[tuple[str, ...], list[Crystal]] = {}
+        self._of_formula: dict[str, list[Crystal]] = {}
 
     def made(
         self, symbols: Sequence[str], *, deadline: float | None = None, told: Told | None = None
@@ -68,41 +71,50 @@ class PointCloudEngine:
         """
         key = tuple(sorted(symbols))
         if key not in self._made:
-            self._made[key] = _drawn(key, deadline, told)
+            self._made[key] = _drawn(key, DRAWN, None, deadline, told)
         return self._made[key]
 
     def propose(self, task: Task, count: int) -> list[Candidate]:
         """Candidates, best first; see `Proposer`."""
-        crystals = self._of_formula(task)
-        if not crystals:
-            return []
-        fits = fit_cells(
-            task.prepared,
-            lines_for(task, crystals),
-            np.array([one.lattice for one in crystals]),
-            np.array([one.space_group_number for one in crystals]),
-        )
-        return [
-            candidate_of(
-                replace(crystals[i], lattice=fits.lattices[i]),
-                float(fits.zero_shift_deg[i]),
-                float(fits.correlation[i]),
-            )
-            for i in np.argsort(-fits.correlation, kind="stable")[:count]
-        ]
+        return fitted(task, self._with_formula(task), count)
 
     def imagine(self, sought: Sought, count: int) -> list[Candidate]:
-        """Candidates without a pattern, those first whose atoms have most room."""
-        candidates = [candidate_of(one) for one in self._of_formula(sought)]
-        return sorted(candidates, key=lambda one: -one.score)[:count]
+        """Candidates without a pattern, as they were drawn."""
+        return [candidate_of(one) for one in self._with_formula(sought)[:count]]
 
-    def _of_formula(self, sought: Sought) -> list[Crystal]:
+    def _with_formula(self, sought: Sought) -> list[Crystal]:
         symbols = tuple(sought.composition)
         if not (drawable(symbols) and is_whole(sought.composition)):
             return []
         formula = reduced_formula(sought.composition)
-        made = self.made(symbols, deadline=sought.deadline)
-        return [one for one in made if reduced_formula(one.composition) == formula]
+        unit = {one: round(number) for one, number in parse_formula(formula).items()}
+        if sum(unit.values()) > HELD:
+            return []
+        if formula not in self._of_formula:
+            self._of_formula[formula] = _drawn(
+                symbols, DRAWN_OF_FORMULA, unit, sought.deadline, None
+            )
+        return self._of_formula[formula]
+
+
+def fitted(task: Task, crystals: Sequence[Crystal], count: int) -> list[Candidate]:
+    """Candidates of drawn crystals, their cells fitted to the pattern, best first."""
+    if not crystals:
+        return []
+    fits = fit_cells(
+        task.prepared,
+        lines_for(task, crystals),
+        np.array([one.lattice for one in crystals]),
+        np.array([one.space_group_number for one in crystals]),
+    )
+    return [
+        candidate_of(
+            replace(crystals[i], lattice=fits.lattices[i]),
+            float(fits.zero_shift_deg[i]),
+            float(fits.correlation[i]),
+        )
+        for i in np.argsort(-fits.correlation, kind="stable")[:count]
+    ]
 
 
 def drawable(symbols: Sequence[str]) -> bool:
@@ -126,16 +138,16 @@ def candidate_of(
 def crystal_from(cloud: Cloud) -> Crystal | None:
     """The crystal of a cloud in the standard setting of the symmetry that it nearly has.
 
-    None where the cloud has no cell, lacks one of its elements, or its atoms overlap.
+    Atoms that overlap are pushed apart. None where the cloud has no cell, lacks one of its
+    elements, or there is no room for its atoms.
     """
     from generator.pointcloud.clusters import crystal_of
 
     crystal = crystal_of(cloud)
     if crystal is None or len(crystal) > MOST_ATOMS or set(crystal.species) < set(cloud.symbols):
         return None
-    if closest_contact(crystal) < CROWDED:
-        return None
-    return symmetrised(crystal)
+    crystal = with_room(crystal)
+    return symmetrised(crystal) if closest_contact(crystal) >= CROWDED else None
 
 
 def symmetrised(crystal: Crystal) -> Crystal | None:
@@ -147,12 +159,19 @@ def symmetrised(crystal: Crystal) -> Crystal | None:
     return raised(standard) or standard
 
 
-def _drawn(symbols: tuple[str, ...], deadline: float | None, told: Told | None) -> list[Crystal]:
+def _drawn(
+    symbols: tuple[str, ...],
+    count: int,
+    unit: Mapping[str, int] | None,
+    deadline: float | None,
+    told: Told | None,
+) -> list[Crystal]:
     from generator.pointcloud.inference import drawn
 
-    found = []
-    for clouds in drawn(symbols, DRAWN, told=told):
+    found: list[Crystal] = []
+    for clouds in drawn(symbols, count, unit=unit, told=told):
         found += [one for one in map(crystal_from, clouds) if one is not None]
         if deadline is not None and monotonic() > deadline:
             break
-    return found
+    wanted = None if unit is None else reduced_formula(unit)
+    return [one for one in found if wanted in (None, reduced_formula(one.composition))]

@@ -138,9 +138,7 @@ class CloudNetwork(nn.Module):
         nn.init.normal_(self.place.weight, std=0.1)
         self.atom = nn.Linear(SEEN_OF_ATOMS, width)
         self.cell = nn.Linear(SEEN_OF_CELLS, width)
-        self.blocks = nn.ModuleList(
-            _Block(width, shape.heads, told) for _ in range(shape.layers)
-        )
+        self.blocks = nn.ModuleList(_Block(width, shape.heads, told) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(width)
         self.end_atom = nn.Linear(width, 3 + MOST_ELEMENTS)
         self.end_cell = nn.Linear(width, 6)

@@ -1,4 +1,4 @@
-"""Atoms that overlap pushed apart, as balls are: what a force field cannot begin from, it then can."""
+"""Atoms that overlap pushed apart as balls are, so that a force field can begin from them."""
 
 from __future__ import annotations
 

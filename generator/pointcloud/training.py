@@ -85,15 +85,16 @@ class CloudTraining(HeldOutTraining[CloudNetwork, CloudProgress]):
         rows = self.drawn_rows()
         known = self.examples.known.of(rows)
         clean = self.examples.described_anew(rows, self.generator)
-        draw = {"generator": self.generator, "device": clean.device}
+        device, generator = clean.device, self.generator
         # Times of a batch are spread evenly, which makes losses of steps more alike.
-        offset = torch.rand(1, **draw)
-        time = (offset + torch.arange(len(rows), device=clean.device) / len(rows)) % 1.0
-        told = torch.rand(len(rows), **draw) < KINDS_TOLD
-        noisy, velocity = noised(clean, time, torch.randn(clean.shape, **draw))
+        offset = torch.rand(1, generator=generator, device=device)
+        time = (offset + torch.arange(len(rows), device=device) / len(rows)) % 1.0
+        told = torch.rand(len(rows), generator=generator, device=device) < KINDS_TOLD
+        noise = torch.randn(clean.shape, generator=generator, device=device)
+        noisy, velocity = noised(clean, time, noise)
         # On a core, half precision is no faster (measured) and loses the smallest noise.
-        on_gpu = clean.device.type == "cuda"
-        with torch.autocast(clean.device.type, torch.bfloat16, enabled=on_gpu):
+        on_gpu = device.type == "cuda"
+        with torch.autocast(device.type, torch.bfloat16, enabled=on_gpu):
             found = self.network(noisy, time, known.with_kinds(told))
             number = cross_entropy(self.network.numbers(known.elements), known.count - 1)
         rest = signal_at(time)[1]

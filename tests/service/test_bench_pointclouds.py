@@ -25,7 +25,7 @@ from tests.generator.pointcloud.clouds import Drawing, cloud_of
 from tests.service.bench_crystals import library_of, renamed, scaled
 from tests.service.conftest import Braggle
 
-SMALL = CloudShape(widths=(16, 24), attention=1, heads=2, told=24)
+SMALL = CloudShape(width=32, heads=2, layers=2, told=24)
 PEROVSKITE = Crystal(
     lattice=3.9 * np.eye(3),
     species=("Sr", "Ti", "O", "O", "O"),
@@ -137,10 +137,11 @@ def test_the_network_stands_beside_its_controls(
         assert row["within_a"] == 1.0
     drawn = told["generation"]
     assert drawn["energies"].startswith("not measured")
-    assert drawn[DRAWN]["structures"] == 2
+    assert drawn[DRAWN]["structures"] == 4
+    assert drawn["clouds"] == 6  # a call draws one: two clouds, then the one that is missing
     assert drawn[DRAWN]["structure_known"] == 1.0
-    assert drawn[EXCHANGED]["structures"] == 2
-    assert drawn[RANDOM]["structures"] <= 2
+    assert drawn[EXCHANGED]["structures"] == 4
+    assert drawn[RANDOM]["structures"] <= 4
     again = braggle(*asked)
     assert again.exit_code == 0, again.stderr
     assert "2 crystals out of their noise" in again.stdout

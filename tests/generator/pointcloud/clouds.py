@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,9 +35,18 @@ class Drawing:
 
     def __init__(self, crystals: Sequence[Crystal]) -> None:
         self.crystals, self.asked = crystals, list[tuple[tuple[str, ...], int]]()
+        self.units = list[Mapping[str, int] | None]()
 
-    def __call__(self, symbols: Sequence[str], count: int, **_: Any) -> Iterator[list[Cloud]]:
+    def __call__(
+        self,
+        symbols: Sequence[str],
+        count: int,
+        *,
+        unit: Mapping[str, int] | None = None,
+        **_: Any,
+    ) -> Iterator[list[Cloud]]:
         self.asked.append((tuple(symbols), count))
+        self.units.append(unit)
         yield [cloud_of(one, seed=i) for i, one in enumerate(self.crystals)]
 
 

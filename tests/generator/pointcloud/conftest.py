@@ -12,7 +12,7 @@ from tests.indexer.encoders.conftest import pack, pack_crystals, packed_file, sm
 
 __all__ = ["pack", "pack_crystals", "packed_file", "small_products"]
 
-SMALL = CloudShape(widths=(16, 24), attention=1, heads=2, told=24)
+SMALL = CloudShape(width=32, heads=2, layers=2, told=24)
 
 
 @pytest.fixture(scope="session")

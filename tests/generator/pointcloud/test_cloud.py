@@ -13,9 +13,11 @@ from data.crystal import Crystal
 from generator.matching import same_structure
 from generator.pointcloud.cloud import (
     CellScale,
+    cell_numbers,
     cells_in,
     clouds_of,
     elements_of,
+    lattices_of,
     owners,
     places_in,
 )
@@ -45,6 +47,23 @@ def back(crystal: Crystal, network: CloudNetwork) -> Crystal:
 
 def plain(crystal: Crystal) -> Crystal:
     return replace(standardize(crystal).primitive, space_group_number=1)
+
+
+@pytest.mark.parametrize("name", sorted(crystals.ALL))
+def test_lattices_have_the_cells_that_they_are_made_of(name: str) -> None:
+    lattice = torch.from_numpy(plain(crystals.ALL[name]).lattice.copy())[None]
+    numbers = cell_numbers(lattice)
+    torch.testing.assert_close(cell_numbers(lattices_of(numbers)), numbers, rtol=1e-6, atol=1e-4)
+
+
+def test_any_numbers_are_a_cell() -> None:
+    """Noise may say angles that no cell has, and lengths without end."""
+    numbers = torch.tensor(
+        [[1.0, 2.0, 1.5, 50.0, 130.0, 60.0], [9.0, -9.0, 1.0, 0.0, 180.0, 400.0]]
+    )
+    found = lattices_of(numbers)
+    assert torch.isfinite(found).all()
+    assert (torch.linalg.det(found) > 0).all()
 
 
 @pytest.mark.parametrize("name", ["rock salt", "silicon", "rutile", "anatase", "quartz", "calcite"])

@@ -57,7 +57,12 @@ def test_only_the_formula_that_is_asked_for_is_kept(pool: MouldPool, drawing: Dr
     assert len(found) == 2  # the crowded one is dropped
     assert all(one.proposer == "pointcloud" and math.isnan(one.correlation) for one in found)
     assert engine.imagine(Sought({"Mn": 1.0, "O": 2.0}), 10) == []
-    assert len(drawing.asked) == 1  # the same elements: drawn once
+    assert len(engine.imagine(Sought({"Mn": 1.0, "O": 1.0}), 10)) == 2
+    asked = [{"Mn": 1, "O": 1}, {"Mn": 1, "O": 2}]  # each formula drawn once
+    assert drawing.units == asked
+    assert engine.imagine(Sought({"Mn": 12.0, "O": 17.0}), 10) == []  # no cloud holds so many
+    assert len(engine.made(("O", "Mn"))) == len(engine.made(("Mn", "O"))) == 2
+    assert drawing.units == [*asked, None]
 
 
 @pytest.mark.usefixtures("drawing")
@@ -84,6 +89,20 @@ def test_the_network_that_ships_draws_clouds_of_the_elements() -> None:
     assert told == [(1, 2), (2, 2)]
     again = next(iter(inference.drawn(("Mg", "O"), 3, steps=2)))
     np.testing.assert_array_equal(again[0].places, clouds[0].places)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_of_a_told_formula_every_cloud_has_its_atoms() -> None:
+    (clouds,) = inference.drawn(("O", "Ti"), 12, unit={"O": 2, "Ti": 1}, steps=2)
+    sizes = set()
+    for one in clouds:
+        assert one.symbols == ("Ti", "O")
+        first = one.likelihoods.argmax(axis=1) == 0
+        assert (one.likelihoods.max(axis=1) > 0.99).all()
+        assert first.mean() == pytest.approx(1 / 3, abs=0.05)
+        sizes.add(len(np.unique(one.places.round(5), axis=0)))
+    assert sizes <= {3, 6, 9, 12, 15}
+    assert len(sizes) > 1
 
 
 def test_weights_that_ship_are_small() -> None:
