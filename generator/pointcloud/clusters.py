@@ -20,6 +20,8 @@ from generator.known import lattice_of_cell
 
 JOINED_ANGSTROM = 0.9
 """Groups of points whose mean distance is less are one atom."""
+COPIES_ANGSTROM = 0.2
+"""The same where the points of an atom are copies of each other, as the network leaves them."""
 UNLIKE_ANGSTROM = 0.3
 """What a unit of difference in likelihoods counts for as a distance."""
 SMALLEST = 0.35

@@ -141,9 +141,9 @@ def crystal_from(cloud: Cloud) -> Crystal | None:
     Atoms that overlap are pushed apart. None where the cloud has no cell, lacks one of its
     elements, or there is no room for its atoms.
     """
-    from generator.pointcloud.clusters import crystal_of
+    from generator.pointcloud.clusters import COPIES_ANGSTROM, crystal_of
 
-    crystal = crystal_of(cloud)
+    crystal = crystal_of(cloud, joined_angstrom=COPIES_ANGSTROM)
     if crystal is None or len(crystal) > MOST_ATOMS or set(crystal.species) < set(cloud.symbols):
         return None
     crystal = with_room(crystal)

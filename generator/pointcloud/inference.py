@@ -30,6 +30,9 @@ from generator.torch_use import one_torch_thread
 
 STEPS = 50
 """From noise alone to a cloud."""
+HISS = 1.0
+"""Of a walk from noise alone, see `denoised`; crystals out of part of their noise are walked to
+straight, which brings them nearer to where they were."""
 TOGETHER = 64
 """Clouds that are drawn at a time."""
 LEAST_ODDS = 1e-3
@@ -74,7 +77,7 @@ def drawn(
             if told is not None:
                 told(before + done, whole)
 
-        yield _walked(network, begin, known, generator, 1.0, steps, tell)
+        yield _walked(network, begin, known, generator, 1.0, steps, HISS, tell)
 
 
 def reconstructed(
@@ -110,7 +113,7 @@ def reconstructed(
     few = max(round(steps * time), 1)
     numbers = evidence(noisy, when) + network.numbers(elements)
     known = _known(elements, numbers.argmax(dim=1) + 1)
-    return before, _walked(network, noisy, known, generator, time, few, None)
+    return before, _walked(network, noisy, known, generator, time, few, 0.0, None)
 
 
 def cloud_tensors(crystals: Sequence[Crystal], network: CloudNetwork) -> tuple[Tensor, Tensor]:
@@ -149,13 +152,14 @@ def _walked(
     generator: torch.Generator,
     time: float,
     steps: int,
+    hiss: float,
     told: Told | None,
 ) -> list[Cloud]:
     def velocity(values: Tensor, when: Tensor) -> Tensor:
         found: Tensor = network(values, when, known)
         return found
 
-    values = denoised(velocity, begin, generator, time=time, steps=steps, told=told)
+    values = denoised(velocity, begin, generator, time=time, steps=steps, hiss=hiss, told=told)
     return clouds_in(values, known.elements, network)
 
 

@@ -18,7 +18,13 @@ from data.crystal import Crystal
 from data.errors import QueryError
 from generator.matching import STRICT, same_structure
 from generator.pointcloud.cloud import MOST_ATOMS, MOST_ELEMENTS, SEAM
-from generator.pointcloud.clusters import Cloud, circular_mean, crystal_of, nearest_images
+from generator.pointcloud.clusters import (
+    COPIES_ANGSTROM,
+    Cloud,
+    circular_mean,
+    crystal_of,
+    nearest_images,
+)
 from generator.pointcloud.engine import LAST_ELEMENT
 from generator.pointcloud.inference import reconstructed
 from generator.pointcloud.model import CloudNetwork
@@ -171,7 +177,7 @@ def _figures_of(
 ) -> Iterator[dict[str, Any]]:
     for truth, before, after in zip(crystals, noisy, clean, strict=True):
         yield {
-            NETWORK: figures(truth, crystal_of(after)),
+            NETWORK: figures(truth, crystal_of(after, joined_angstrom=COPIES_ANGSTROM)),
             AS_IT_IS: figures(truth, crystal_of(before)),
             MEANS: figures(truth, means_of(truth, before)),
         }
