@@ -293,8 +293,8 @@ def _tasks(until: Sought, made: Sequence[Crystal], part: Prepared) -> list[Task]
 def _drawn_words(symbols: Sequence[str], made: Sequence[Crystal]) -> str:
     formulas = {reduced_formula(one.composition) for one in made}
     return (
-        f"{len(made)} of {DRAWN} clouds are crystals of all of {', '.join(symbols)} with room for "
-        f"their atoms, of {len(formulas)} formulas"
+        f"{len(made)} of {DRAWN} clouds are crystals of all of {', '.join(symbols)}, of "
+        f"{len(formulas)} formulas; atoms that overlapped were pushed apart"
     )
 
 
