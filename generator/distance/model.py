@@ -263,7 +263,8 @@ class _Attention(nn.Module):
         found = scaled_dot_product_attention(query, key, value, attn_mask=there[:, :, None] > 0)
         atoms = atoms + self.answered(found.transpose(1, 2).reshape(batch, many, width))
         atoms = atoms + self.each(self.second_norm(atoms))
-        return atoms.transpose(1, 2) * there
+        kept: Tensor = atoms.transpose(1, 2) * there
+        return kept
 
 
 def _pooled(atoms: Tensor, there: Tensor) -> Tensor:
