@@ -28,7 +28,7 @@ PLACES = 3
 how many atoms there are in all."""
 HEADS = 4
 """Of attention; widths are multiples of this."""
-LEAST_SPREAD = 0.02
+LEAST_SPREAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class DistanceShape:
         outer: numbers of each atom whose products a pair begins with.
         pair_width, pair_blocks: of the residual blocks over pairs.
         components: of the mixture of normals that cells are guessed by.
+        dropout: share of the numbers in every block that are left out in training.
     """
 
     groups: int = 20
@@ -52,6 +53,7 @@ class DistanceShape:
     pair_width: int = 64
     pair_blocks: int = 6
     components: int = 8
+    dropout: float = 0.1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(self.widths))  # a file has them as a list
@@ -121,21 +123,22 @@ class DistanceNetwork(nn.Module):
         first, last = shape.widths[0], shape.widths[-1]
         self.begin = nn.Conv1d(FEATURES + PLACES, first, 1)
         self.along = nn.ModuleList(
-            _Block(nn.Conv1d, before, width)
+            _Block(nn.Conv1d, before, width, shape.dropout)
             for before, width in zip((first, *shape.widths), shape.widths, strict=False)
         )
-        self.among = nn.ModuleList(_Attention(last) for _ in range(shape.attentions))
+        self.among = nn.ModuleList(_Attention(last, shape.dropout) for _ in range(shape.attentions))
         self.narrow = nn.Conv1d(last, shape.outer, 1)
         self.told = nn.Embedding(SPACE_GROUPS + 1, shape.pair_width)
         self.merge = nn.Conv2d(shape.outer**2 + last + 1, shape.pair_width, 1)
         self.pairs = nn.ModuleList(
-            _Block(nn.Conv2d, shape.pair_width, shape.pair_width) for _ in range(shape.pair_blocks)
+            _Block(nn.Conv2d, shape.pair_width, shape.pair_width, shape.dropout)
+            for _ in range(shape.pair_blocks)
         )
         self.distance = nn.Conv2d(shape.pair_width, shape.groups, 1)
-        self.space_group = _head(2 * last, SPACE_GROUPS)
-        self.multiple = _head(2 * last, MULTIPLES)
+        self.space_group = _head(2 * last, SPACE_GROUPS, shape.dropout)
+        self.multiple = _head(2 * last, MULTIPLES, shape.dropout)
         self.group_of_cell = nn.Embedding(SPACE_GROUPS + 1, 32)
-        self.cell = _head(2 * last + 32, shape.components * (1 + 2 * SHAPE))
+        self.cell = _head(2 * last + 32, shape.components * (1 + 2 * SHAPE), shape.dropout)
 
     def set_volumes(self, table: Tensor) -> None:
         """How much room atoms take, as of `volumes.volumes_of`."""
@@ -226,8 +229,11 @@ class DistanceNetwork(nn.Module):
 class _Block(nn.Module):
     """Two convolutions with a norm between them, added to what goes in."""
 
-    def __init__(self, convolution: type[nn.Conv1d | nn.Conv2d], before: int, width: int) -> None:
+    def __init__(
+        self, convolution: type[nn.Conv1d | nn.Conv2d], before: int, width: int, dropout: float
+    ) -> None:
         super().__init__()
+        self.drop = nn.Dropout(dropout)
         self.first = convolution(before, width, 3, padding=1)
         self.scale = nn.Parameter(torch.ones(width))
         self.second = convolution(width, width, 3, padding=1)
@@ -238,15 +244,16 @@ class _Block(nn.Module):
         y = self.first(x)
         size = (y.square().mean(dim=1, keepdim=True) + 1e-5).rsqrt()
         scale = self.scale.view(1, -1, *(1,) * (x.dim() - 2))
-        y = self.second(relu(y * size * scale) * there)
+        y = self.second(self.drop(relu(y * size * scale)) * there)
         return relu(self.pass_by(x) + y) * there
 
 
 class _Attention(nn.Module):
     """Attention among the atoms and two layers at each, added to what goes in."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
+        self.drop = nn.Dropout(dropout)
         self.first_norm, self.second_norm = nn.LayerNorm(width), nn.LayerNorm(width)
         self.asked = nn.Linear(width, 3 * width)
         self.answered = nn.Linear(width, width)
@@ -261,8 +268,9 @@ class _Attention(nn.Module):
         parts = self.asked(self.first_norm(atoms)).view(batch, many, 3, HEADS, width // HEADS)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
         found = scaled_dot_product_attention(query, key, value, attn_mask=there[:, :, None] > 0)
-        atoms = atoms + self.answered(found.transpose(1, 2).reshape(batch, many, width))
-        atoms = atoms + self.each(self.second_norm(atoms))
+        answer = self.answered(found.transpose(1, 2).reshape(batch, many, width))
+        atoms = atoms + self.drop(answer)
+        atoms = atoms + self.drop(self.each(self.second_norm(atoms)))
         kept: Tensor = atoms.transpose(1, 2) * there
         return kept
 
@@ -274,5 +282,6 @@ def _pooled(atoms: Tensor, there: Tensor) -> Tensor:
     return torch.cat([mean, most], dim=1)
 
 
-def _head(width: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, 128), nn.ReLU(), nn.Linear(128, out))
+def _head(width: int, out: int, dropout: float) -> nn.Sequential:
+    drop = nn.Dropout(dropout)
+    return nn.Sequential(nn.Linear(width, 128), nn.ReLU(), drop, nn.Linear(128, out))

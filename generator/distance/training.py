@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,11 +43,11 @@ class DistanceRecipe:
         shape: of the network, the number of groups included.
     """
 
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 64
     rate: float = 1e-3
     warmup: int = 100
-    decay: float = 0.02
+    decay: float = 0.05
     average: float = 0.995
     seed: int = 0
     validate_every: int = 500
@@ -89,6 +90,16 @@ class DistanceTraining(HeldOutTraining[DistanceNetwork, DistanceProgress]):
         network.set_groups(*examples.groups(recipe.shape.groups, recipe.spacing))
         rows = examples.rows_to_draw(recipe.known)
         super().__init__(network, recipe, device, DistanceProgress, rows, examples.size)
+        self.averaged.eval()
+
+    def further_state(self) -> dict[str, Any]:
+        """What is drawn for dropout on the processor, too."""
+        return {**super().further_state(), "random": torch.get_rng_state()}
+
+    def resume_further(self, state: dict[str, Any]) -> None:
+        """Take it up again."""
+        super().resume_further(state)
+        torch.set_rng_state(state["random"].cpu())
 
     def loss(self) -> Tensor:
         """All parts, of a newly drawn batch. Shape ()."""
