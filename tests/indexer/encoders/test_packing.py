@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gemmi
 import numpy as np
@@ -144,7 +145,7 @@ def test_known_are_the_crystals_of_the_library(columns: Columns, pack_crystals: 
 
 
 def test_a_pack_that_does_not_say_has_no_known_crystals(columns: Columns, tmp_path: Path) -> None:
-    older = {name: value for name, value in columns.items() if name != "known"}
+    older: dict[str, Any] = {name: value for name, value in columns.items() if name != "known"}
     np.savez(tmp_path / "older.npz", **older)
     pack = Pack(tmp_path / "older.npz", torch.device("cpu"))
     assert len(pack.known) == len(pack)
