@@ -10,6 +10,7 @@ from torch import Tensor
 
 from generator.distance.matrices import distance_matrix, ordered
 from generator.distance.model import MULTIPLES, SHAPE
+from generator.distance.volumes import unit_of, volumes_of
 from generator.network.examples import counts_of, divisor_of, padded_atoms, small_rows
 from indexer.encoders.pack import Pack
 
@@ -89,6 +90,9 @@ class DistanceExamples:
         self.size = (self.number > 0).sum(dim=1)
         self.multiple = divisor_of(counts_of(self.number)).clamp(max=MULTIPLES)
         self.space_group = pack.space_group[known].long()
+        self.known = pack.known[known]
+        volume = torch.linalg.det(pack.primitive[known].double()).abs()
+        self.volumes = volumes_of(self.number[self.training], volume[self.training])
         self.shape = shape_of(pack.lattice[known].double()).float()
         self.free = free_numbers().to(pack.device)[self.space_group]
 
@@ -111,15 +115,26 @@ class DistanceExamples:
             self.free[rows],
         )
 
+    def rows_to_draw(self, known: float) -> Tensor:
+        """Training rows, those of known crystals so often that about this share is theirs.
+
+        Each stands there once at least, so that the share may be larger.
+        """
+        known_rows = self.training[self.known[self.training]]
+        others = len(self.training) - len(known_rows)
+        times = round(known / (1 - known) * others / max(len(known_rows), 1))
+        return torch.cat([self.training, known_rows.repeat(max(times - 1, 0))])
+
     def groups(self, count: int, spacing: str) -> tuple[Tensor, Tensor]:
-        """Where groups of distances end, in Å, (count + 1,), and the mean distance of each.
+        """Where groups of distances end, in units, (count + 1,), and the mean distance of each.
 
         Args:
             count: of groups.
             spacing: one of `SPACINGS`. Equal widths go from the shortest to the longest distance
                 of the training crystals (AlphaCrystal-II, equation 5).
         """
-        own = self.distances[self.training]
+        number = self.number[self.training]
+        own = self.distances[self.training] / unit_of(self.volumes, number)[:, None, None]
         distances = own[own > 0].sort().values
         if spacing == WIDTH:
             ends = torch.linspace(float(distances[0]), float(distances[-1]), count + 1)

@@ -118,11 +118,12 @@ class Formula:
         """
         number = torch.tensor([self.numbers(units)]).expand(len(space_groups), -1)
         with torch.no_grad():
-            logits = self.network(number, torch.tensor(space_groups)).distances
-        odds = logits.double().softmax(dim=-1).numpy()
-        return [self._spreads(one, self.numbers(units)) for one in odds]
+            read = self.network(number, torch.tensor(space_groups))
+        odds = read.distances.double().softmax(dim=-1).numpy()
+        unit = float(read.unit_angstrom[0])
+        return [self._spreads(one, self.numbers(units), unit) for one in odds]
 
-    def _spreads(self, odds: _FLOAT, numbers: Sequence[int]) -> list[Spread]:
+    def _spreads(self, odds: _FLOAT, numbers: Sequence[int], unit: float) -> list[Spread]:
         kinds = list(self.counts)
         rows = np.array(numbers)
         found = []
@@ -134,11 +135,14 @@ class Formula:
                 shares = both.reshape(-1, odds.shape[-1])
                 if len(shares):
                     pair = gemmi.Element(one).name, gemmi.Element(other).name
-                    found.append(Spread(pair, self._sums(shares.mean(axis=0))))
+                    found.append(Spread(pair, unit * self._sums(shares.mean(axis=0))))
         return found
 
     def _sums(self, shares: _FLOAT) -> _FLOAT:
-        """The integral of the quantiles of groups that hold these shares. Shape (STEPS + 1,)."""
+        """The integral of the quantiles of groups that hold these shares, in units.
+
+        Shape (STEPS + 1,).
+        """
         middles = self.network.middles.double().numpy()
         edges = self.network.edges.double().numpy()
         half = np.minimum(middles - edges[:-1], edges[1:] - middles)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from data.errors import BraggleError
 from generator.distance.model import DistanceNetwork, DistanceShape
 from generator.network.weights_file import read_trained, shipped
 
@@ -12,8 +13,15 @@ WEIGHTS = "distances.safetensors"
 
 
 def read_network(path: Path) -> DistanceNetwork:
-    """The network of a file as `write_weights` writes it, to be asked."""
-    return read_trained(path, lambda shape: DistanceNetwork(DistanceShape(**shape)))
+    """The network of a file as `write_weights` writes it, to be asked.
+
+    Raises:
+        BraggleError: it is of a network that was built otherwise, of an earlier Braggle say.
+    """
+    try:
+        return read_trained(path, lambda shape: DistanceNetwork(DistanceShape(**shape)))
+    except (RuntimeError, TypeError):
+        raise BraggleError(f"{path}: is of another kind of network; train anew") from None
 
 
 def shipped_weights() -> AbstractContextManager[Path]:

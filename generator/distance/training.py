@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,8 +18,12 @@ OVERLAP_ANGSTROM = 8.0
 """Distances below this are contacts of the overlap that AlphaCrystal-II counts."""
 UNTOLD = 0.5
 """Share of the draws in which the space group is not told."""
-SPACE_GROUP, MULTIPLE, CELL = 0.2, 0.2, 0.1
-"""What the guesses count for beside the distances."""
+ERROR, SPACE_GROUP, MULTIPLE, CELL = 1.0, 0.2, 0.2, 0.1
+"""What the error of the mean distance and the guesses count for beside the groups of distances."""
+SOFTNESS = 0.5
+"""Spread of the normal distribution about a distance whose groups are learned, in groups."""
+LEAST_ERROR = 0.01
+"""In units, below which the error of the mean distance is not made smaller."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +39,22 @@ class DistanceRecipe:
         validate_every, save_every: in steps.
         most_atoms: of the primitive cells that are trained on.
         spacing: of the groups of distances, one of `examples.SPACINGS`.
+        known: share of the draws that are of known crystals, not of those made from them.
         shape: of the network, the number of groups included.
     """
 
-    steps: int = 3000
+    steps: int = 4000
     batch: int = 64
     rate: float = 1e-3
     warmup: int = 100
-    decay: float = 0.02
+    decay: float = 0.05
     average: float = 0.995
     seed: int = 0
     validate_every: int = 500
     save_every: int = 100
     most_atoms: int = 12
     spacing: str = WIDTH
+    known: float = 0.15
     shape: DistanceShape = field(default_factory=DistanceShape)
 
     @property
@@ -79,10 +86,20 @@ class DistanceTraining(HeldOutTraining[DistanceNetwork, DistanceProgress]):
         self.examples, self.recipe = examples, recipe
         device = examples.pack.device
         network = DistanceNetwork(recipe.shape).to(device)
+        network.set_volumes(examples.volumes)
         network.set_groups(*examples.groups(recipe.shape.groups, recipe.spacing))
-        super().__init__(
-            network, recipe, device, DistanceProgress, examples.training, examples.size
-        )
+        rows = examples.rows_to_draw(recipe.known)
+        super().__init__(network, recipe, device, DistanceProgress, rows, examples.size)
+        self.averaged.eval()
+
+    def further_state(self) -> dict[str, Any]:
+        """What is drawn for dropout on the processor, too."""
+        return {**super().further_state(), "random": torch.get_rng_state()}
+
+    def resume_further(self, state: dict[str, Any]) -> None:
+        """Take it up again."""
+        super().resume_further(state)
+        torch.set_rng_state(state["random"].cpu())
 
     def loss(self) -> Tensor:
         """All parts, of a newly drawn batch. Shape ()."""
@@ -108,7 +125,7 @@ class DistanceTraining(HeldOutTraining[DistanceNetwork, DistanceProgress]):
 
 
 def losses_of(network: DistanceNetwork, batch: Batch, found: Foreseen) -> Tensor:
-    """Of each crystal: cross-entropies of distances and guesses, and of the cell. Shape (B,).
+    """Of each crystal: of distances, and cross-entropies of guesses and of the cell. Shape (B,).
 
     Distances count as a mean over a crystal's pairs, so that all crystals count alike.
     """
@@ -116,12 +133,33 @@ def losses_of(network: DistanceNetwork, batch: Batch, found: Foreseen) -> Tensor
     multiple = cross_entropy(whole.multiple.float(), batch.multiple - 1, reduction="none")
     space_group = cross_entropy(found.space_group.float(), batch.space_group - 1, reduction="none")
     density = network.cells(found.summary, batch.space_group).log_density(batch.shape, batch.free)
-    pairs = _pair_entropy(network, batch, found)
+    pairs = _pair_loss(network, batch, found)
     return pairs + SPACE_GROUP * space_group + MULTIPLE * multiple - CELL * density
 
 
+def softened(edges: Tensor, distance: Tensor) -> Tensor:
+    """Shares of the groups in a normal distribution about each distance in units.
+
+    That a distance is in the group next to the right one is less wrong than that it is far off.
+    """
+    spread = SOFTNESS * edges.diff().mean()
+    below = torch.special.ndtr((edges[1:-1] - distance[..., None]) / spread)
+    none, all_ = torch.zeros_like(below[..., :1]), torch.ones_like(below[..., :1])
+    return torch.cat([none, below, all_], dim=-1).diff(dim=-1)
+
+
+def _pair_loss(network: DistanceNetwork, batch: Batch, found: Foreseen) -> Tensor:
+    """Cross-entropy of softened groups, and the error of the mean distance in units. Shape (B,)."""
+    unit = found.unit_angstrom[:, None, None]
+    wanted = softened(network.edges, batch.distances / unit)
+    entropy = -(wanted * found.distances.float().log_softmax(dim=-1)).sum(dim=-1)
+    square = ((network.mean(found) - batch.distances) / unit) ** 2
+    error = (_mean_of_pairs(square, batch.pair) + LEAST_ERROR**2).sqrt()
+    return _mean_of_pairs(entropy, batch.pair) + ERROR * error
+
+
 def _pair_entropy(network: DistanceNetwork, batch: Batch, found: Foreseen) -> Tensor:
-    wanted = network.group_of(batch.distances)
+    wanted = network.group_of(batch.distances / found.unit_angstrom[:, None, None])
     entropy = cross_entropy(
         found.distances.float().flatten(0, 2), wanted.flatten(), reduction="none"
     ).view_as(batch.distances)
@@ -140,9 +178,7 @@ def measured(network: DistanceNetwork, batch: Batch) -> dict[str, Tensor]:
     groups' means, `overlap` the share of pairs that are rightly within 8 Å or not.
     """
     found = network(batch.number)
-    odds = found.distances.float().softmax(dim=-1)
-    mean = odds @ network.middles
-    likeliest = network.middles[odds.argmax(dim=-1)]
+    mean, likeliest = network.mean(found), network.likeliest(found)
     near = (likeliest < OVERLAP_ANGSTROM) == (batch.distances < OVERLAP_ANGSTROM)
     unit = network.read(batch.unit)
     order = found.space_group.argsort(dim=1, descending=True)

@@ -49,6 +49,8 @@ class Pack:
         self.fractional = torch.from_numpy(read["fractional"]).to(device)
         self.prototype = torch.from_numpy(read["prototype"].astype(np.int64)).to(device)
         held_out = torch.from_numpy(read["held_out"])
+        known = read.get("known", np.zeros(len(held_out), np.bool_))  # packs of old do not say
+        self.known = torch.from_numpy(known).to(device)
         self.training_rows = torch.nonzero(~held_out)[:, 0].to(device)
         self.held_out_rows = torch.nonzero(held_out)[:, 0].to(device)
 

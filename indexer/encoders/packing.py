@@ -53,6 +53,7 @@ class Packed:
     hkl: NDArray[np.int16]
     strength: NDArray[np.float64]
     primitive: Crystal | None
+    known: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +147,13 @@ def _pack(job: Job) -> list[Packed]:
                 primitive.u_iso_angstrom2,
                 primitive.space_group_number,
             )
-            made.append(_packed(crystal, own, prototype))
+            made.append(_packed(crystal, own, prototype, known=False))
     return [one for one in made if len(one.strength) >= 3 and abs(one.hkl).max() < 128]
 
 
-def _packed(crystal: Crystal, primitive: Crystal | None, prototype: int) -> Packed:
+def _packed(
+    crystal: Crystal, primitive: Crystal | None, prototype: int, *, known: bool = True
+) -> Packed:
     number = crystal.space_group_number
     lines = lines_of(crystal, d_min_angstrom=D_MIN_ANGSTROM, operations=operations_of(number))
     lines = strongest_lines(lines, LINES_KEPT)
@@ -162,6 +165,7 @@ def _packed(crystal: Crystal, primitive: Crystal | None, prototype: int) -> Pack
         lines.hkl,
         lines.strength / max(float(lines.strength.max(initial=0.0)), 1e-30),
         primitive,
+        known,
     )
 
 
@@ -177,7 +181,8 @@ def write_packed(packed: list[Packed], path: Path) -> None:
     the conventional cell; `line_offsets` (N + 1,), `hkl` (M, 3) and `log_strength` (M,), natural
     logarithm relative to the strongest; `atom_offsets` (N + 1,), equal where a crystal's atoms
     are left out, `primitive` (N, 3, 3) in Å, `atomic_number`, `occupancy` (A,) in 1/200 and
-    `fractional` (A, 3) in 1/65536; `prototype` (N,), `formula` (N,) and `held_out` (N,).
+    `fractional` (A, 3) in 1/65536; `prototype` (N,), `formula` (N,), `held_out` (N,) and `known`
+    (N,), False of those that were made.
 
     Raises:
         BraggleError: nothing to write, or no crystal small enough to have its atoms written.
@@ -221,6 +226,7 @@ def write_packed(packed: list[Packed], path: Path) -> None:
         "prototype": np.array([one.prototype for one in crystals], np.uint32),
         "formula": np.array([one.formula for one in crystals]),
         "held_out": np.array([out for _, out in kept]),
+        "known": np.array([one.known for one in crystals]),
     }
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as file:

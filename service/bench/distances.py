@@ -80,12 +80,13 @@ def bench_distances(
 ) -> dict[str, Any]:
     """Predict the distances of crystals of untrained formulas, each of formula and type once.
 
-    Two controls stand beside the networks: the distances of the known crystal of other formula
-    whose elements are most alike, atoms in the same order; and one and the same distance for all
-    pairs, that of the volume an atom has times what is usual.
+    Two controls stand beside the networks: the distances of the known crystal whose elements are
+    most alike, atoms in the same order; and one and the same distance for all pairs, that of the
+    volume an atom has times what is usual. Known are crystals of other formulas than those of the
+    file: the controls know no more than the networks.
 
     Args:
-        library: whose crystals are taken, those of other formulas for the controls.
+        library: whose crystals are taken.
         formulas: file of reduced formulas that no network was trained on.
         networks: files of weights, by name.
         crystals: at most so many.
@@ -93,19 +94,22 @@ def bench_distances(
         advance: called with done, total and the stage.
 
     Raises:
-        QueryError: no crystal is left.
+        QueryError: no crystal is left, or none of another formula.
     """
     report = advance or _silent
-    known = list(_measured(library, max_atoms, report))
     untrained = formulas_in(formulas)
-    chosen = _chosen(known, untrained, crystals)
+    everything = list(_measured(library, max_atoms, untrained, report))
+    known = [one for one in everything if one.formula not in untrained]
+    chosen = _chosen([one for one in everything if one.formula in untrained], crystals)
     if not chosen:
         raise QueryError(
             f"{formulas}: {library.path} has no ordered crystal of these formulas of "
             f"2 to {max_atoms} atoms; raise --max-atoms"
         )
+    if not known:
+        raise QueryError(f"{library.path}: has no crystal of other formulas for the controls")
     groups = [_groups(one, known) for one in chosen]
-    usual = _usual_ratio(known, untrained)
+    usual = _usual_ratio(known)
     predicted: dict[str, list[tuple[_FLOAT, _FLOAT]]] = {}
     for done, (name, path) in enumerate(networks.items()):
         report(done, len(networks), "networks")
@@ -152,17 +156,19 @@ def predictions(
             number[i, : len(one.numbers)] = torch.from_numpy(one.numbers)
         groups = torch.tensor([one.space_group if told else 0 for one in part])
         with torch.no_grad():
-            odds = network(number, groups).distances.softmax(dim=-1)
-        mean = (odds @ network.middles).double().numpy()
-        likeliest = network.middles[odds.argmax(dim=-1)].double().numpy()
+            read = network(number, groups)
+            mean = network.mean(read).double().numpy()
+            likeliest = network.likeliest(read).double().numpy()
         sizes = [len(one.numbers) for one in part]
         found += [(mean[i, :n, :n], likeliest[i, :n, :n]) for i, n in enumerate(sizes)]
     return found
 
 
-def _measured(library: Library, max_atoms: int, report: Advance) -> Iterator[Measured]:
+def _measured(
+    library: Library, max_atoms: int, untrained: set[str], report: Advance
+) -> Iterator[Measured]:
     """Ordered crystals of 2 to so many atoms in the primitive cell."""
-    volumes = MouldPool(library).volumes()
+    volumes = MouldPool(library).volumes(frozenset(untrained))
     for at in range(0, len(library), CHUNK):
         report(at, len(library), "crystals")
         for entry in library.entries(np.arange(at, min(at + CHUNK, len(library)))):
@@ -190,41 +196,31 @@ def _of(entry: Entry, max_atoms: int, volumes: AtomicVolumes) -> Measured | None
     )
 
 
-def _chosen(known: Sequence[Measured], untrained: set[str], count: int) -> list[Measured]:
+def _chosen(untrained: Sequence[Measured], count: int) -> list[Measured]:
     found: dict[tuple[str, Any], Measured] = {}
-    for i in np.random.default_rng(SEED).permutation(len(known)).tolist():
-        one = known[i]
-        if one.formula in untrained and len(found) < count:
+    for i in np.random.default_rng(SEED).permutation(len(untrained)).tolist():
+        one = untrained[i]
+        if len(found) < count:
             found.setdefault((one.formula, one.type), one)
     return sorted(found.values(), key=lambda one: len(one.numbers))
 
 
 def _groups(one: Measured, known: Sequence[Measured]) -> tuple[str, ...]:
-    others = any(other.type == one.type and other.formula != one.formula for other in known)
+    others = any(other.type == one.type for other in known)
     elements = len(one.layout)
     kind = {1: "elements", 2: "binary", 3: "ternary"}.get(elements, "more elements")
     return "all", KNOWN if others else UNKNOWN, kind
 
 
-def _usual_ratio(known: Sequence[Measured], untrained: set[str]) -> float:
-    """Mean distance over the cube root of an atom's volume, of trained formulas' crystals."""
-    return float(
-        np.mean(
-            [
-                _pairs(one.distances).mean() / one.even_angstrom
-                for one in known
-                if one.formula not in untrained
-            ]
-        )
-    )
+def _usual_ratio(known: Sequence[Measured]) -> float:
+    """Mean distance over the cube root of an atom's volume."""
+    return float(np.mean([_pairs(one.distances).mean() / one.even_angstrom for one in known]))
 
 
 def _nearest(one: Measured, known: Sequence[Measured], usual: float) -> _FLOAT:
     """Distances of the most alike crystal of as many atoms, or `EVEN` where there is none."""
     features = element_features()
-    alike = [
-        other for other in known if other.formula != one.formula and other.layout == one.layout
-    ]
+    alike = [other for other in known if other.layout == one.layout]
     if not alike:
         return np.full_like(one.distances, usual * one.even_angstrom)
     away = [((features[other.numbers] - features[one.numbers]) ** 2).sum() for other in alike]

@@ -263,7 +263,7 @@ def distances(
     ] = None,
     resume: Resume = False,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Of the optimiser; 3000 when not given.")
+        int | None, typer.Option(min=1, help="Of the optimiser; 4000 when not given.")
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=2, help="Crystals in a step; 64 when not given.")

@@ -24,13 +24,19 @@ KNOWN = {
 }
 
 
+def written(folder: Path) -> Path:
+    torch.manual_seed(0)
+    path = folder / "six.safetensors"
+    write_weights(DistanceNetwork(SMALL), DistanceRecipe(shape=SMALL), path)
+    return path
+
+
 def test_networks_stand_beside_their_controls(braggle: Braggle, tmp_path: Path) -> None:
     library = library_of(KNOWN, tmp_path / "made")
-    torch.manual_seed(0)
-    write_weights(DistanceNetwork(SMALL), DistanceRecipe(shape=SMALL), tmp_path / "six.safetensors")
+    weights = written(tmp_path)
     (tmp_path / "formulas.txt").write_text("CaO SnO2\n")
     words = ("bench", "distances", tmp_path / "formulas.txt", "-l", library.path)
-    done = braggle(*words, "--weights", tmp_path / "six.safetensors", "--json")
+    done = braggle(*words, "--weights", weights, "--json")
     assert done.exit_code == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["crystals"], told["formulas"]) == (2, 2)
@@ -44,8 +50,24 @@ def test_networks_stand_beside_their_controls(braggle: Braggle, tmp_path: Path) 
     # An isotype of about the same size stands in the library for each.
     assert told["controls"]["nearest_formula"]["all"]["rmse_angstrom"] < 0.2
     assert told["within_8_angstrom"] == 1.0
-    shown = braggle(*words, "--weights", tmp_path / "six.safetensors")
+    shown = braggle(*words, "--weights", weights)
     assert "control: nearest formula" in shown.stdout
+
+
+def test_controls_know_no_crystal_of_the_formulas(braggle: Braggle, tmp_path: Path) -> None:
+    library = library_of(KNOWN, tmp_path / "made")
+    (tmp_path / "formulas.txt").write_text("CaO MgO\n")
+    words = ("bench", "distances", tmp_path / "formulas.txt", "-l", library.path)
+    done = braggle(*words, "--weights", written(tmp_path), "--json")
+    assert done.exit_code == 0, done.stderr
+    controls = json.loads(done.stdout)["controls"]
+    # Each is the other's isotype, but may not be looked at: nothing of as many atoms is left.
+    assert controls["nearest_formula"] == controls["one_distance"]
+    assert controls["one_distance"].keys() == {"all", "type_unknown", "binary"}
+    (tmp_path / "formulas.txt").write_text("CaO MgO TiO2 SnO2\n")
+    nothing = braggle(*words, "--weights", written(tmp_path))
+    assert nothing.exit_code == 1
+    assert "has no crystal of other formulas for the controls" in nothing.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.indexer.encoders.conftest import pack, pack_crystals, packed_file, sm
 __all__ = ["pack", "pack_crystals", "packed_file", "small_products"]
 
 SMALL = DistanceShape(
-    groups=8, widths=(16, 24), outer=4, pair_width=16, pair_blocks=2, components=3
+    groups=8, widths=(16, 24), attentions=1, outer=4, pair_width=16, pair_blocks=2, components=3
 )
 
 

@@ -9,6 +9,7 @@ import torch
 
 from generator.distance.examples import DistanceExamples, free_of, units_of
 from generator.distance.model import SHAPE, DistanceNetwork, Mixture
+from generator.distance.volumes import unit_of
 
 
 def test_padding_changes_nothing(network: DistanceNetwork) -> None:
@@ -51,7 +52,8 @@ def test_groups_hold_all_distances(examples: DistanceExamples, spacing: str) -> 
     assert len(edges) == len(middles) + 1 == 6
     assert (edges[1:] > edges[:-1]).all()
     assert ((middles >= edges[:-1]) & (middles <= edges[1:])).all()
-    own = examples.distances[examples.training]
+    number = examples.number[examples.training]
+    own = examples.distances[examples.training] / unit_of(examples.volumes, number)[:, None, None]
     own = own[own > 0]
     held = torch.histogram(own, edges).hist / len(own)
     assert float(held.sum()) == pytest.approx(1.0, abs=1e-4)

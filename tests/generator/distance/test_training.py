@@ -4,14 +4,25 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
 import pytest
 import torch
+from scipy.stats import norm
 
+from data.errors import BraggleError
 from generator.distance.curves import curves_svg
 from generator.distance.examples import DistanceExamples
+from generator.distance.model import DistanceNetwork
 from generator.distance.network_file import read_network
 from generator.distance.run import TRAININGS
-from generator.distance.training import DistanceProgress, DistanceRecipe, DistanceTraining
+from generator.distance.training import (
+    SOFTNESS,
+    DistanceProgress,
+    DistanceRecipe,
+    DistanceTraining,
+    losses_of,
+    softened,
+)
 from generator.network.weights_file import write_weights
 from indexer.encoders.log import read_log
 from indexer.encoders.loop import LOG
@@ -71,3 +82,46 @@ def test_weights_come_back_from_their_file(examples: DistanceExamples, tmp_path:
     assert back.shape == SMALL
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(back.state_dict()[name], value, rtol=1e-3, atol=1e-6)
+
+
+def test_groups_are_softened_as_a_normal_distribution() -> None:
+    edges = torch.linspace(0.0, 6.0, 7)
+    distance = torch.tensor([[0.2, 2.5, 3.0], [5.9, -1.0, 9.0]])
+    found = softened(edges, distance)
+    ends = np.concatenate([[-np.inf], edges[1:-1].numpy(), [np.inf]])
+    expected = np.diff(norm(distance[..., None].numpy(), SOFTNESS).cdf(ends), axis=-1)
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+    assert found[0, 1].argmax() == 2
+    assert float(found[0, 2, 2]) == pytest.approx(float(found[0, 2, 3]))
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    other = replace(RECIPE, shape=replace(SMALL, attentions=0))
+    write_weights(DistanceNetwork(SMALL), other, tmp_path / "other.safetensors")
+    with pytest.raises(BraggleError, match=r"other\.safetensors: is of another kind of network"):
+        read_network(tmp_path / "other.safetensors")
+
+
+@torch.no_grad()
+def test_what_is_nearly_right_costs_less(examples: DistanceExamples) -> None:
+    network = DistanceTraining(examples, RECIPE).network
+    batch = examples.batch(examples.training[:6])
+    found = network(batch.number)
+    unit = found.unit_angstrom[:, None, None]
+    group = network.group_of(batch.distances / unit)
+    costs = []
+    for off in (0, 1, 3):
+        said = (group + off) % SMALL.groups
+        sure = 6.0 * torch.nn.functional.one_hot(said, SMALL.groups).float()
+        costs.append(float(losses_of(network, batch, replace(found, distances=sure)).mean()))
+    assert costs[0] < costs[1] < costs[2]
+
+
+def test_known_crystals_are_drawn_as_often_as_asked(examples: DistanceExamples) -> None:
+    known = examples.known[examples.training].float().mean()
+    assert 0 < float(known) < 1
+    for share in (0.0, 0.5, 0.8):
+        rows = examples.rows_to_draw(share)
+        assert set(rows.tolist()) == set(examples.training.tolist())
+        drawn = float(examples.known[rows].float().mean())
+        assert drawn == pytest.approx(max(share, float(known)), abs=0.1)

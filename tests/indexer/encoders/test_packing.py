@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import gemmi
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from data.errors import BraggleError
 from data.formula import reduced_formula
 from indexer import Library
 from indexer.encoders import packing
+from indexer.encoders.pack import Pack
 from indexer.encoders.packing import MOST_VARIANTS, formulas_in, variants, write_packed
 from indexer.encoders.strongest import LINES_KEPT, strongest_lines
 from tests.crystals import ALL, CHALCANTHITE, MOF_5
@@ -36,6 +39,7 @@ def test_columns_belong_together(columns: Columns) -> None:
         "prototype": ((count,), "<u4"),
         "formula": ((count,), columns["formula"].dtype.str),
         "held_out": ((count,), "|b1"),
+        "known": ((count,), "|b1"),
     }
     for name, total in (("line_offsets", lines), ("atom_offsets", atoms)):
         assert (columns[name][0], columns[name][-1]) == (0, total)
@@ -127,6 +131,25 @@ def test_other_processes_pack_the_same(
     )
     for name, column in ours.items():
         np.testing.assert_array_equal(column, theirs[name])
+
+
+def test_known_are_the_crystals_of_the_library(columns: Columns, pack_crystals: Packing) -> None:
+    library = Library.open(pack_crystals.library)
+    own = {
+        entry.crystal.lattice.astype(np.float32).tobytes()
+        for entry in library.entries(np.arange(len(library)))
+    }
+    known = [lattice.tobytes() in own for lattice in columns["lattice"]]
+    assert columns["known"].tolist() == known
+    assert 0 < sum(known) < len(known)
+
+
+def test_a_pack_that_does_not_say_has_no_known_crystals(columns: Columns, tmp_path: Path) -> None:
+    older: dict[str, Any] = {name: value for name, value in columns.items() if name != "known"}
+    np.savez(tmp_path / "older.npz", **older)
+    pack = Pack(tmp_path / "older.npz", torch.device("cpu"))
+    assert len(pack.known) == len(pack)
+    assert not pack.known.any()
 
 
 def test_formulas_are_excluded_however_they_are_written(tmp_path: Path) -> None:
