@@ -20,8 +20,9 @@ UNTOLD = 0.5
 """Share of the draws in which the space group is not told."""
 ERROR, SPACE_GROUP, MULTIPLE, CELL = 1.0, 0.2, 0.2, 0.1
 """What the error of the mean distance and the guesses count for beside the groups of distances."""
-SOFTNESS = 0.5
-"""Spread of the normal distribution about a distance whose groups are learned, in groups."""
+SOFTNESS = 0.18
+"""Spread, in units, of the normal distribution about a distance whose groups are learned: half of
+one of twenty groups."""
 LEAST_ERROR = 0.01
 """In units, below which the error of the mean distance is not made smaller."""
 
@@ -142,8 +143,7 @@ def softened(edges: Tensor, distance: Tensor) -> Tensor:
 
     That a distance is in the group next to the right one is less wrong than that it is far off.
     """
-    spread = SOFTNESS * edges.diff().mean()
-    below = torch.special.ndtr((edges[1:-1] - distance[..., None]) / spread)
+    below = torch.special.ndtr((edges[1:-1] - distance[..., None]) / SOFTNESS)
     none, all_ = torch.zeros_like(below[..., :1]), torch.ones_like(below[..., :1])
     return torch.cat([none, below, all_], dim=-1).diff(dim=-1)
 

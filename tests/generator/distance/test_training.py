@@ -85,8 +85,8 @@ def test_weights_come_back_from_their_file(examples: DistanceExamples, tmp_path:
 
 
 def test_groups_are_softened_as_a_normal_distribution() -> None:
-    edges = torch.linspace(0.0, 6.0, 7)
-    distance = torch.tensor([[0.2, 2.5, 3.0], [5.9, -1.0, 9.0]])
+    edges = torch.linspace(0.0, 1.8, 7)
+    distance = torch.tensor([[0.06, 0.75, 0.9], [1.77, -0.3, 2.7]])
     found = softened(edges, distance)
     ends = np.concatenate([[-np.inf], edges[1:-1].numpy(), [np.inf]])
     expected = np.diff(norm(distance[..., None].numpy(), SOFTNESS).cdf(ends), axis=-1)
