@@ -195,15 +195,17 @@ def test_towers_are_trained_resumed_and_measured(
     assert measured["sheets"] == 60
     for part in measured["parts"].values():
         assert 0 < part["queries"] <= 4
-        for condition in ("unperturbed", "perturbed"):
+        for condition in measured["conditions"]:
             assert set(part[condition]) == {"2d", "physical", "every sheet", "masked cosine"}
             for by in part[condition].values():
                 hits = by["held out"]
                 assert 0 <= hits["hit@1"] <= hits["hit@10"] <= 1
                 assert by["all sheets"]["hit@10"] <= hits["hit@10"]
         assert part["unperturbed"]["every sheet"]["held out"]["hit@1"] > 0.5
+    assert list(measured["conditions"]) == ["unperturbed", "perturbed", "as measured"]
     text = braggle("bench", "sheets", made, "--weights", weights, "--queries", 2)
     assert "the paper's, on its sheets" in text.stdout
+    assert "as measured" in text.stdout
 
 
 def test_weights_of_another_kind_are_refused(made: Path, tmp_path: Path, braggle: Braggle) -> None:

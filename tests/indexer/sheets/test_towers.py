@@ -29,7 +29,7 @@ from tests.indexer.sheets.conftest import TINY
 RECIPE = SheetRecipe(
     steps=30, batch=16, rate=5e-3, warmup=5, validate_every=15, save_every=10, shape=TINY
 )
-STILL = replace(Bench(), strain=0.0, warm=0.0, error=0.0, strangers=0.0, shift_deg=0.0,
+STILL = replace(Bench(), strain=0.0, off=0.0, warm=0.0, error=0.0, strangers=0.0, shift_deg=0.0,
                 scatter_deg=0.0, seen=(1e-6, 2e-6), merged_deg=(0.05, 0.0501),
                 from_q=(0.35, 0.36), to_q=(6.19, 6.2))  # fmt: skip
 
