@@ -9,8 +9,8 @@ STRAINED = (True, True, False, False, True, True, True)
 """Which of them grow when the net does."""
 MOST_SITES = 64
 """Of a sheet; what is beyond, in the order of tokens from the last, is not read."""
-MOST_RODS = 24
-"""Of a sheet, the nearest to the origin; those at one distance are one."""
+MOST_RODS = 32
+"""Of a sheet, those of the largest peaks; those at one distance are one."""
 MOST_PEAKS = 40
 """Of a pattern, the largest."""
 REFLECTIONS = (

@@ -29,7 +29,7 @@ class SheetsChannel:
     """Patterns and sheets."""
 
     id: str = "2d"
-    version: str = "1"
+    version: str = "2"
 
     @property
     def sha256(self) -> str:

@@ -38,7 +38,8 @@ MADE = {"monolayer": 0.40, "bilayer": 0.25, "heterolayer": 0.35}
 """Shares of the sheets that are made beyond those that crystals give."""
 TRIES = 40
 """Draws for each sheet that is wanted before a kind is given up."""
-LEAST_LINES = 3
+BESIDE = " + "
+"""Between the origins of sheets that were laid on each other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +64,11 @@ class Sheet:
     def formula(self) -> str:
         """Reduced."""
         return reduced_formula(self.sheet.composition)
+
+    @property
+    def crystals(self) -> set[str]:
+        """That it goes back to, without the number of the layer."""
+        return {one.rsplit(" ", 1)[0] for one in self.origin.split(BESIDE)}
 
 
 class Making:
@@ -168,7 +174,7 @@ class Making:
         turned = bool(self.rng.random() < 0.5)
         sheet = stacked(lower.sheet, upper.sheet, match=match, registry=registry, turned=turned)
         named = f"{lower.formula} on {upper.formula}"
-        origin = f"{lower.origin} + {upper.origin}"
+        origin = f"{lower.origin}{BESIDE}{upper.origin}"
         return Sheet(sheet, "heterolayer", (named,), origin, lower.source)
 
 
@@ -227,7 +233,10 @@ def main() -> None:
     write_packed((record_of(one, i) for i, one in enumerate(sheets)), asked.into)
     counts = Counter(one.kind for one in sheets)
     said = ", ".join(f"{counts[kind]} {kind}s" for kind in KINDS)
-    sys.stderr.write(f"{asked.into}: {len(sheets)} sheets: {said}\n")
+    crystals = {crystal for one in sheets for crystal in one.crystals}
+    sys.stderr.write(
+        f"{asked.into}: {len(sheets)} sheets that go back to {len(crystals)} crystals: {said}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class Bench:
 
     Attributes:
         strain: of the net, either way; the sheet's own tokens get it, too.
+        off: share of the patterns of nets that are not quite those of the tokens.
+        misfit: of them: strain of the net, either way, that the tokens do not get.
         warm: share of the patterns that are snapshots of atoms in motion.
         warmth: of them: what mean square displacements are multiplied by.
         cells: that move independently in a snapshot.
@@ -41,17 +43,19 @@ class Bench:
     """
 
     strain: float = 0.015
+    off: float = 0.5
+    misfit: float = 0.01
     warm: float = 0.5
     warmth: tuple[float, float] = (0.5, 2.0)
     cells: float = 9.0
     merged_deg: tuple[float, float] = (0.02, 0.3)
-    seen: tuple[float, float] = (3e-4, 0.02)
+    seen: tuple[float, float] = (3e-4, 0.1)
     shift_deg: float = 0.02
     scatter_deg: float = 0.01
-    error: float = 0.2
-    strangers: float = 0.1
-    from_q: tuple[float, float] = (0.35, 0.7)
-    to_q: tuple[float, float] = (4.8, 6.2)
+    error: float = 0.5
+    strangers: float = 0.2
+    from_q: tuple[float, float] = (0.35, 1.1)
+    to_q: tuple[float, float] = (4.0, 6.2)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class SheetPack:
         self.cell = read["cell"]
         self.site_offsets, self.line_offsets = read["site_offsets"], read["line_offsets"]
         self.elements, self.sites = read["elements"], read["sites"]
-        self.rod_offsets, self.rod_tokens = read["rod_offsets"], read["rod_tokens"]
+        self.rod_offsets, self.rod_lines = read["rod_offsets"], read["rod_lines"]
         self.inv_d2, self.strength = read["inv_d2"], read["strength"]
         self.diffuse, self.rods = read["diffuse"], read["rods"]
         self.part = read["part"]
@@ -115,7 +119,7 @@ class SheetPack:
         """Sheets, their nets strained by `strain` (B,)."""
         at, there = _slots(self.site_offsets, rows)
         of_rods, rods_there = _slots(self.rod_offsets, rows)
-        cell, rods = self.cell[rows], self.rod_tokens[of_rods]
+        cell, rods = self.cell[rows], self.rod_lines[of_rods]
         if strain is not None:
             stretch = torch.log1p(strain)
             cell = cell + self.strained * stretch[:, None]
@@ -132,8 +136,6 @@ class SheetPack:
 
     def drawn(self, rows: Tensor, strain: Tensor, bench: Bench, rng: torch.Generator) -> Peaks:
         """Peaks as they may be measured, of sheets whose nets are strained by `strain` (B,)."""
-        q, strength, there = self._lines(rows, strain)
-        strength = self._in_motion(rows, q, strength, bench, rng)
 
         def even(limits: tuple[float, float], *shape: int) -> Tensor:
             draws = torch.rand(len(rows), *shape, generator=rng, device=self.device)
@@ -142,6 +144,9 @@ class SheetPack:
         def normal(*shape: int) -> Tensor:
             return torch.randn(len(rows), *shape, generator=rng, device=self.device)
 
+        off = torch.where(even((0.0, 1.0)) < bench.off, even((-bench.misfit, bench.misfit)), 0.0)
+        q, strength, there = self._lines(rows, (1 + strain) * (1 + off) - 1)
+        strength = self._in_motion(rows, q, strength, bench, rng)
         strength = strength * (even((0.0, bench.error), 1) * normal(q.shape[1])).exp()
         from_q, to_q = even(bench.from_q), even(bench.to_q)
         stranger = even((0.0, 1.0), 1) < bench.strangers

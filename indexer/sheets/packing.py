@@ -155,7 +155,7 @@ def write_packed(packed: list[Packed], path: Path) -> None:
     """Write the packed file.
 
     Columns of N sheets, S sites and M lines: `cell` (N, 7), `site_offsets` (N + 1,), `elements`
-    (S,), `sites` (S, features), `rod_offsets` (N + 1,) and `rod_tokens` (R, 2) as of
+    (S,), `sites` (S, features), `rod_offsets` (N + 1,) and `rod_lines` (R, 2) as of
     `tokens.Geometry`; `line_offsets` (N + 1,), `inv_d2` (M,)
     in 1/Å², `strength` (M,) and `diffuse` (M,) relative to the strongest line, `rods` (M,) that a
     line is made of; `part` (N,), `formula` (N,), `identifier` (N,).
@@ -172,7 +172,7 @@ def write_packed(packed: list[Packed], path: Path) -> None:
         "elements": np.concatenate([one.elements for one in geometry]).astype(np.uint8),
         "sites": np.concatenate([one.sites for one in geometry]).astype(np.float16),
         "rod_offsets": _offsets(len(one.rods) for one in geometry),
-        "rod_tokens": np.concatenate([one.rods for one in geometry]).astype(np.float32),
+        "rod_lines": np.concatenate([one.rods for one in geometry]).astype(np.float32),
         "line_offsets": _offsets(len(one.lines) for one in packed),
         "inv_d2": np.concatenate([one.lines.inv_d2 for one in packed]).astype(np.float32),
         "strength": np.concatenate([one.lines.strength for one in packed]).astype(np.float32),

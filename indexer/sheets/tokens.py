@@ -7,8 +7,7 @@ one token, so that nobody has to learn which belongs to which. Places in the pla
 phases of the lowest reflections against the phase of the whole cell, which no choice of origin
 alters. Of α, β and c, which are 90°, 90° and a convention in every sheet, there is the thickness
 alone; the three longest distances between rows of the net stand beside a, b and γ. And the rods of
-the net are tokens, too: where each is, and how the sites add up on it if atoms were points of their
-atomic number. What form factors, displacements and slits make of that is for the tower to learn.
+the net are tokens, too: where each is, and how strong the ideal sheet is there.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 from data.crystal import Crystal
 from data.preparation import Prepared
 from data.profile import lorentz_polarisation
-from data.sheet_diffraction import rods_of
+from data.sheet_diffraction import amplitudes, rods_of
 from data.sheets import thickness_angstrom
 from indexer.sheets.axes import (
     HEIGHTS_ANGSTROM,
@@ -37,7 +36,7 @@ from indexer.sheets.axes import (
 UNEVEN = 1e-3
 """Sums that are smaller, for each electron, are taken for nothing but noise."""
 FAINTEST = 1e-4
-"""Part of what all atoms in phase would scatter, below which a rod is not there."""
+"""Part of the largest peak, below which a rod is not there."""
 
 _FLOAT = NDArray[np.float64]
 
@@ -50,7 +49,7 @@ class Geometry:
         cell: a value for each of `CELL_TOKENS`: logarithms of Å, γ in radians. Shape (7,).
         elements: atomic numbers. Shape (n,).
         sites: phases, heights and occupancy. Shape (n, SITE_FEATURES).
-        rods: ln Q, and the logarithm of the sum over the sites, the largest 0. Shape (r, 2).
+        rods: ln Q, and the logarithm of the strength, the largest 0. Shape (r, 2).
     """
 
     cell: _FLOAT
@@ -99,8 +98,7 @@ def geometry_of(sheet: Crystal) -> Geometry:
     )
     distance = np.linalg.norm((sheet.fractional % 1.0) @ sheet.lattice, axis=1)
     order = np.lexsort((distance, numbers))[:MOST_SITES]
-    rods = _rods(sheet, weights)
-    return Geometry(np.array(cell), numbers[order], sites[order], rods)
+    return Geometry(np.array(cell), numbers[order], sites[order], _rods(sheet))
 
 
 def texture_of(prepared: Prepared) -> Texture:
@@ -129,19 +127,16 @@ def _one_way_round(
     return against
 
 
-def _rods(sheet: Crystal, weights: _FLOAT) -> _FLOAT:
+def _rods(sheet: Crystal) -> _FLOAT:
     """Tokens of the rods, as of `Geometry`."""
-    rods = rods_of(sheet, points=1)
-    places = rods.vectors[:, 0] @ (sheet.fractional @ sheet.lattice).T
-    lines = rods.lines(np.abs(np.exp(2j * np.pi * places) @ weights)[:, None] ** 2)
-    strength = lines.strength / weights.sum() ** 2
-    seen = np.flatnonzero(strength > FAINTEST)[:MOST_RODS]
-    logs = np.log(strength[seen])
-    return (
-        np.column_stack([np.log(lines.q_inv_angstrom[seen]), logs - logs.max(initial=-np.inf)])
-        if len(seen)
-        else np.zeros((0, 2))
-    )
+    rods = rods_of(sheet)
+    lines = rods.lines(np.abs(amplitudes(sheet, rods)) ** 2)
+    height = lines.strength / lines.inv_d2
+    seen = np.flatnonzero(height > FAINTEST * height.max(initial=0.0))
+    seen = np.sort(seen[np.argsort(-height[seen], kind="stable")[:MOST_RODS]])
+    logs = np.log(lines.strength[seen])
+    highest = logs.max(initial=-np.inf) if len(logs) else 0.0
+    return np.column_stack([np.log(lines.q_inv_angstrom[seen]), logs - highest])
 
 
 def _phases(

@@ -43,7 +43,7 @@ class SheetRecipe:
     steps: int = 2000
     batch: int = 256
     rate: float = 1e-3
-    warmup: int = 20
+    warmup: int = 100
     decay: float = 0.02
     average: float = 0.995
     seed: int = 0

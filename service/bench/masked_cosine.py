@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,8 +34,8 @@ class MaskedCosine:
             )
         self._wavelength = radiation.wavelength_angstrom
 
-    def scores(self, pattern: Pattern) -> NDArray[np.float32]:
-        """Best cosine of each entry. Shape (N,)."""
+    def scores(self, pattern: Pattern, strains: Sequence[float] = STRAINS) -> NDArray[np.float32]:
+        """Best cosine of each entry at some strains. Shape (N,)."""
         two_theta = 2 * np.degrees(
             np.arcsin(np.clip(pattern.q_inv_angstrom * self._wavelength / (4 * np.pi), 0.0, 1.0))
         )
@@ -41,7 +43,7 @@ class MaskedCosine:
         mask = (two_theta[0] <= AXIS_DEG) & (two_theta[-1] >= AXIS_DEG)
         norms = np.sqrt((self._rendered[:, mask] ** 2).sum(axis=1))
         questions = []
-        for strain in STRAINS:
+        for strain in strains:
             sine = np.sin(np.radians(AXIS_DEG / 2)) / (1 + strain)
             for zero in ZERO_SHIFTS_DEG:
                 moved = 2 * np.degrees(np.arcsin(sine)) + zero

@@ -1,15 +1,16 @@
 """`braggle bench sheets`: held-out sheets found by their patterns, beside what learned nothing.
 
 A tenth of the sheets was held out of training at random, and a tenth of the compositions whole.
-Their patterns are computed, of the ideal sheet and of a snapshot with its atoms in motion, go
-through the preparation that measured patterns go through, and are sought among the held-out sheets
-of their part, as Fu et al. (Commun. Phys. 8 (2025) 221) do, and among all sheets of the file.
+Their patterns are computed, of the ideal sheet, of a snapshot with its atoms in motion, and of the
+snapshot as a laboratory measures it, its net strained. They go through the preparation that
+measured patterns go through, and are sought among the held-out sheets of their part, as Fu et al.
+(Commun. Phys. 8 (2025) 221) do, and among all sheets of the file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
+from data.crystal import Crystal
 from data.errors import BraggleError, PatternError
 from data.formula import reduced_formula
 from data.lines import Lines, LinesTable
+from data.measured_like import Diffractometer, measured_like
 from data.pattern import Pattern
 from data.preparation import Prepared, prepare
 from data.profile import simulate
@@ -39,10 +42,21 @@ from service.bench.provenance import provenance
 
 HITS = (1, 3, 5, 10)
 PARTS = {"at random": AT_RANDOM, "by composition": BY_COMPOSITION}
-CONDITIONS = ("unperturbed", "perturbed")
+STRAIN = 0.01
+LABORATORY = Diffractometer(strain=0.0, zero_shift_deg=0.02, displacement_deg=0.0, texture=0.0)
+"""As for powders, but that the net is strained evenly, and all of a flake's rods are measured."""
+UNPERTURBED, PERTURBED, MEASURED = "unperturbed", "perturbed", "as measured"
+CONDITIONS = {
+    UNPERTURBED: "the ideal sheet",
+    PERTURBED: f"snapshot of {CELLS[0]} x {CELLS[1]} cells at room temperature",
+    MEASURED: f"the snapshot, its net strained by up to {100 * STRAIN:g} %, in a laboratory",
+}
 HELD_OUT, ALL = "held out", "all sheets"
-LEARNED, PHYSICAL, EVERY, COSINE = "2d", "physical", "every sheet", "masked cosine"
-RANKED = (LEARNED, PHYSICAL, EVERY, COSINE)
+LEARNED, PHYSICAL, EVERY = "2d", "physical", "every sheet"
+COSINE, STRAINED = "masked cosine", "masked cosine, strains to 1 %"
+RANKED = (LEARNED, PHYSICAL, EVERY, COSINE, STRAINED)
+STRAINS = np.linspace(-0.01, 0.01, 11).tolist()
+"""That the control tries where it is told how far nets may be off."""
 PAPER = {
     "unperturbed": {"hit@1": 0.62, "hit@3": 0.92, "hit@5": 0.95, "hit@10": 0.99},
     "perturbed": {"hit@1": 0.55, "hit@3": 0.83, "hit@5": 0.94, "hit@10": 0.99},
@@ -77,6 +91,7 @@ class _Known:
             PHYSICAL: (self.physical @ questions.T).max(axis=1),
             EVERY: self.sticks.correlate(prepared),
             COSINE: self.cosine.scores(prepared.pattern),
+            STRAINED: self.cosine.scores(prepared.pattern, STRAINS),
         }
 
 
@@ -150,10 +165,10 @@ def bench_sheets(
         ranks = _Ranks(everything=everything)
         for done, row in enumerate(asked.tolist()):
             report(done, len(asked), name)
-            moved = snapshot_lines(records[row].crystal, rng)
-            for condition, some in zip(CONDITIONS, (lines[row], moved), strict=True):
+            patterns = _patterns(records[row].crystal, lines[row], radiation, rng)
+            for condition, pattern in patterns.items():
                 try:
-                    scores = known.scores(prepare(_pattern(some, radiation)))
+                    scores = known.scores(prepare(pattern))
                 except PatternError:
                     scores = {one: np.zeros(len(records), np.float32) for one in RANKED}
                 ranks.note(condition, scores, own, row)
@@ -162,7 +177,7 @@ def bench_sheets(
     return {
         "benchmark": "sheets",
         "sheets": len(records) if everything else None,
-        "perturbed": f"snapshot of {CELLS[0]} x {CELLS[1]} cells at room temperature",
+        "conditions": CONDITIONS,
         "parts": result,
         "paper": PAPER,
         **provenance(),
@@ -201,6 +216,34 @@ def _towers(path: Path) -> NumpyTowers:
             f"{path}: holds no towers over sheets ({error}); name an encoder.safetensors that "
             "`braggle train encoder --kind 2d` wrote"
         ) from None
+
+
+def _patterns(
+    sheet: Crystal, lines: Lines, radiation: Radiation, rng: np.random.Generator
+) -> dict[str, Pattern]:
+    """Of each condition."""
+    moved = snapshot_lines(sheet, rng)
+    return {
+        UNPERTURBED: _pattern(lines, radiation),
+        PERTURBED: _pattern(moved, radiation),
+        MEASURED: _as_measured(sheet, moved, radiation, rng),
+    }
+
+
+def _as_measured(
+    sheet: Crystal, lines: Lines, radiation: Radiation, rng: np.random.Generator
+) -> Pattern:
+    stretch = 1 + rng.uniform(-STRAIN, STRAIN)
+    strained = replace(sheet, lattice=sheet.lattice * np.array([[stretch], [stretch], [1.0]]))
+    return measured_like(
+        strained,
+        lines,
+        np.eye(3, dtype=np.int64)[None],
+        rng,
+        diffractometer=LABORATORY,
+        radiation=radiation,
+        name="sheet as measured",
+    )
 
 
 def _pattern(lines: Lines, radiation: Radiation) -> Pattern:

@@ -345,15 +345,15 @@ def sheets_table(name: str, result: dict[str, Any]) -> Table:
     depths = list(next(iter(result["paper"].values())))
     for depth in depths:
         table.add_column(depth, justify="right")
-    for condition, paper in result["paper"].items():
+    for condition in result["conditions"]:
         for place, (ranked, by) in enumerate(part[condition].items()):
             for among, hits in by.items():
                 first = condition if place == 0 and among == next(iter(by)) else ""
                 shares = [f"{100 * hits[depth]:.1f}" for depth in depths]
                 table.add_row(first, among, ranked, *shares)
-        table.add_row("", "796", "the paper's, on its sheets", *(
-            f"{100 * paper[depth]:.0f}" for depth in depths
-        ))  # fmt: skip
+        if condition in result["paper"]:
+            theirs = [f"{100 * result['paper'][condition][depth]:.0f}" for depth in depths]
+            table.add_row("", "796", "the paper's, on its sheets", *theirs)
     return table
 
 

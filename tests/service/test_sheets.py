@@ -19,6 +19,7 @@ from indexer.sheets.making import make, record_of
 from search.searcher import Searcher
 from service.attention import render
 from service.attention.looks import attention_of
+from service.bench.sheets import RANKED
 from tests import crystals, layered
 from tests.service.conftest import Braggle
 
@@ -195,15 +196,17 @@ def test_towers_are_trained_resumed_and_measured(
     assert measured["sheets"] == 60
     for part in measured["parts"].values():
         assert 0 < part["queries"] <= 4
-        for condition in ("unperturbed", "perturbed"):
-            assert set(part[condition]) == {"2d", "physical", "every sheet", "masked cosine"}
+        for condition in measured["conditions"]:
+            assert list(part[condition]) == list(RANKED)
             for by in part[condition].values():
                 hits = by["held out"]
                 assert 0 <= hits["hit@1"] <= hits["hit@10"] <= 1
                 assert by["all sheets"]["hit@10"] <= hits["hit@10"]
         assert part["unperturbed"]["every sheet"]["held out"]["hit@1"] > 0.5
+    assert list(measured["conditions"]) == ["unperturbed", "perturbed", "as measured"]
     text = braggle("bench", "sheets", made, "--weights", weights, "--queries", 2)
     assert "the paper's, on its sheets" in text.stdout
+    assert "as measured" in text.stdout
 
 
 def test_weights_of_another_kind_are_refused(made: Path, tmp_path: Path, braggle: Braggle) -> None:

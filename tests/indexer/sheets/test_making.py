@@ -30,6 +30,14 @@ def test_sheets_of_every_kind_are_made(made: list[Sheet]) -> None:
     assert all(is_sheet(one.sheet) for one in made)
 
 
+def test_sheets_say_which_crystals_they_go_back_to(made: list[Sheet]) -> None:
+    known = {f"literal {name}" for name in layered.LAYERED}
+    assert set.union(*(one.crystals for one in made)) <= known
+    laid = [one for one in made if one.kind == "heterolayer"]
+    assert {len(one.crystals) for one in laid} <= {1, 2}
+    assert any(len(one.crystals) == 2 for one in laid)
+
+
 def test_layers_of_the_crystals_come_first(made: list[Sheet]) -> None:
     first = [one.formula for one in made[:8]]
     assert {"C", "MoS2", "BN", "MgH2O2"} <= set(first)

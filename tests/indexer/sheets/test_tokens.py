@@ -12,9 +12,9 @@ from data.profile import simulate
 from data.radiation import CU_KA
 from data.sheet_diffraction import sheet_lines
 from data.sheets import sheet_of
-from indexer.sheets.axes import CELL_TOKENS, MOST_PEAKS, SITE_FEATURES
+from indexer.sheets.axes import CELL_TOKENS, MOST_PEAKS, MOST_RODS, SITE_FEATURES
 from indexer.sheets.channel import geometry_in_frame
-from indexer.sheets.tokens import Geometry, geometry_of, texture_of
+from indexer.sheets.tokens import FAINTEST, Geometry, geometry_of, texture_of
 from tests import layered
 
 NAMES = sorted([*layered.LAYERED, "molybdite"])
@@ -61,9 +61,18 @@ def test_tokens_of_molybdenite() -> None:
     assert np.exp([cell["d(10)"], cell["d(01)"], cell["d(1-1)"]]) == pytest.approx(rows, abs=1e-3)
     assert geometry.elements.tolist() == [16, 16, 42]
     assert geometry.sites.shape == (3, SITE_FEATURES)
-    assert geometry.rods[:, 0] == pytest.approx(np.log(2 * np.pi * np.sqrt(
-        sheet_lines(sheet).inv_d2)))  # fmt: skip
-    assert geometry.rods[:, 1].max() == 0.0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rods_are_the_largest_lines_of_the_sheet(name: str) -> None:
+    sheet = layered.sheet(crystal_named(name))  # type: ignore[arg-type]
+    rods = geometry_of(sheet).rods
+    lines = sheet_lines(sheet, floor=FAINTEST)
+    kept = np.sort(np.argsort(-lines.strength / lines.inv_d2)[:MOST_RODS])
+    assert rods[:, 0] == pytest.approx(np.log(lines.q_inv_angstrom[kept]), abs=1e-6)
+    strength = lines.strength[kept]
+    assert rods[:, 1] == pytest.approx(np.log(strength / strength.max()), abs=1e-3)
+    assert rods[:, 1].max() == 0.0
 
 
 def test_phases_of_sites_add_up_to_the_strength_of_a_reflection() -> None:

@@ -29,7 +29,7 @@ from tests.indexer.sheets.conftest import TINY
 RECIPE = SheetRecipe(
     steps=30, batch=16, rate=5e-3, warmup=5, validate_every=15, save_every=10, shape=TINY
 )
-STILL = replace(Bench(), strain=0.0, warm=0.0, error=0.0, strangers=0.0, shift_deg=0.0,
+STILL = replace(Bench(), strain=0.0, off=0.0, warm=0.0, error=0.0, strangers=0.0, shift_deg=0.0,
                 scatter_deg=0.0, seen=(1e-6, 2e-6), merged_deg=(0.05, 0.0501),
                 from_q=(0.35, 0.36), to_q=(6.19, 6.2))  # fmt: skip
 
@@ -120,6 +120,15 @@ def test_strained_sheets_and_their_patterns_move_together(pack: SheetPack) -> No
     assert torch.allclose(apart, torch.tensor(stretch), atol=1e-5)
 
 
+def test_nets_of_some_patterns_are_not_quite_those_of_the_tokens(pack: SheetPack) -> None:
+    rows = torch.zeros(2000, dtype=torch.long)
+    bench = replace(STILL, off=0.5, misfit=0.01)
+    drawn = pack.drawn(rows, torch.zeros(len(rows)), bench, torch.Generator().manual_seed(3))
+    moved = drawn.ln_q[:, 0] - pack.clean(rows[:1]).ln_q[0, 0]
+    assert float((moved.abs() > 1e-5).float().mean()) == pytest.approx(0.5, abs=0.05)
+    assert float(moved.abs().max()) == pytest.approx(0.01, abs=5e-4)
+
+
 def test_the_loss_falls_and_what_is_told_is_logged(pack: SheetPack, tmp_path: Path) -> None:
     losses: list[float] = []
     told: list[Progress] = []
@@ -178,13 +187,18 @@ def test_folders_without_towers_are_refused(tmp_path: Path) -> None:
         TRAININGS.recipe_of(file, Wishes(), resume=False)
 
 
-def test_files_that_are_no_pack_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_no_pack_are_refused(sheets_npz: Path, tmp_path: Path) -> None:
     device = torch.device("cpu")
     with pytest.raises(BraggleError, match="no such pack of sheets"):
         open_sheets(tmp_path / "none.npz", device)
     np.savez(tmp_path / "other.npz", lattice=np.eye(3))
     with pytest.raises(BraggleError, match="is not a pack of sheets"):
         open_sheets(tmp_path / "other.npz", device)
+    with np.load(sheets_npz) as file:
+        older = {("rod_tokens" if name == "rod_lines" else name): file[name] for name in file}
+    np.savez(tmp_path / "older.npz", **older)
+    with pytest.raises(BraggleError, match="is not a pack of sheets"):
+        open_sheets(tmp_path / "older.npz", device)
     (tmp_path / "text.npz").write_text("no")
     with pytest.raises(BraggleError, match="is not a pack of sheets"):
         open_sheets(tmp_path / "text.npz", device)
