@@ -13,6 +13,8 @@ from data.formula import reduced_formula
 from generator.candidate import Candidate, Cell, Imaginer, Sought
 from generator.contacts import closest_contact
 from generator.known import agrees, check_known
+from generator.pointcloud import engine as pointcloud
+from generator.pointcloud.engine import PointCloudEngine
 from generator.pool import NEVER_SEEN, MouldPool
 from generator.ranking import CandidateRanker
 from generator.refinement.energy import ENERGY, Settle, chgnet_settling, settled
@@ -42,7 +44,7 @@ BY_WHAT_IS_USUAL = (
 )
 WITHOUT_PATTERN = ("substitution", "distance")
 """Engines that need no pattern, and are asked when none is named."""
-BY_NAME = ("pointcloud",)
+BY_NAME = (PointCloudEngine.name,)
 """Those that are asked by name alone."""
 
 
@@ -102,7 +104,7 @@ class FormulaSolver:
             found += _imagined(sought, one)
             timings[one.name] = 1e3 * (perf_counter() - begun)
         if not found:
-            raise QueryError(self._nothing(sought, time_limit_s))
+            raise QueryError(self._nothing(sought, names, time_limit_s))
         begun = perf_counter()
         ranked = by_energy(sought, usual_first(found), settle, report)
         timings["ranking"] = 1e3 * (perf_counter() - begun)
@@ -147,12 +149,18 @@ class FormulaSolver:
             )
         return found
 
-    def _nothing(self, sought: Sought, time_limit_s: float | None) -> str:
+    def _nothing(self, sought: Sought, names: Sequence[str], time_limit_s: float | None) -> str:
         formula = reduced_formula(sought.composition)
         if sought.is_late:
             return (
                 f"{formula}: no crystal was made within the time limit of {time_limit_s:g} s; "
                 "allow more"
+            )
+        if names == (PointCloudEngine.name,):
+            return (
+                f"{formula}: no cloud became a crystal of such a formula; clouds hold one to "
+                f"{pointcloud.MOST_ELEMENTS} elements and {pointcloud.MOST_ATOMS} atoms in the "
+                "primitive cell: ask another engine, or leave out what is not sure"
             )
         return (
             f"{formula}: no crystal of such a formula was made from {self.library.path}; leave out "

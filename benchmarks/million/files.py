@@ -10,7 +10,9 @@ import argparse
 from itertools import count, islice
 from pathlib import Path
 
-from benchmarks.million.crystals import Varied
+from rich.progress import track
+
+from benchmarks.million.crystals import MOST_ATOMS, Varied, moulds
 from benchmarks.million.steps import SEED
 
 
@@ -22,10 +24,17 @@ def main() -> None:
     parser.add_argument("--atoms", type=int, nargs=2, default=(16, 24), metavar=("FIRST", "LAST"))
     options = parser.parse_args()
     first, last = options.atoms
+    if options.folder.exists() and not options.folder.is_dir():
+        parser.error(f"{options.folder}: is no folder; name one")
+    if not any(first <= len(one) <= last for one in moulds()):
+        parser.error(
+            f"--atoms {first} {last}: no bundled crystal that is varied has so many; they have up "
+            f"to {MOST_ATOMS}"
+        )
     options.folder.mkdir(parents=True, exist_ok=True)
     offered = (Varied.of(number, SEED) for number in count())
     fitting = (one for one in offered if first <= len(one.crystal()) <= last)
-    for one in islice(fitting, options.count):
+    for one in track(islice(fitting, options.count), "CIFs", options.count):
         file = one.read()
         (options.folder / file.name).write_bytes(file.content)
 

@@ -31,13 +31,11 @@ if TYPE_CHECKING:
 
 DRAWN, DRAWN_OF_FORMULA = 256, 64
 """Clouds of one choice of elements, and of one formula."""
-MOST_ELEMENTS, LAST_ELEMENT, HELD = 3, 103, 16
-"""What clouds hold: elements, which, and atoms."""
+MOST_ELEMENTS, LAST_ELEMENT, MOST_ATOMS = 3, 103, 16
+"""What clouds hold: elements, which, and atoms of the primitive cell."""
 CROWDED = 0.6
 """Structures with a shorter contact, over the sum of the radii, even when their atoms were pushed
 apart, are dropped."""
-MOST_ATOMS = 24
-"""Of a cloud: more than it was trained to hold, it is scattered points."""
 
 Told = Callable[[int, int], None]
 
@@ -88,7 +86,7 @@ class PointCloudEngine:
             return []
         formula = reduced_formula(sought.composition)
         unit = {one: round(number) for one, number in parse_formula(formula).items()}
-        if sum(unit.values()) > HELD:
+        if sum(unit.values()) > MOST_ATOMS:
             return []
         if formula not in self._of_formula:
             self._of_formula[formula] = _drawn(
@@ -144,7 +142,7 @@ def crystal_from(cloud: Cloud) -> Crystal | None:
     from generator.pointcloud.clusters import COPIES_ANGSTROM, crystal_of
 
     crystal = crystal_of(cloud, joined_angstrom=COPIES_ANGSTROM)
-    if crystal is None or len(crystal) > MOST_ATOMS or set(crystal.species) < set(cloud.symbols):
+    if crystal is None or set(crystal.species) < set(cloud.symbols):
         return None
     crystal = with_room(crystal)
     return symmetrised(crystal) if closest_contact(crystal) >= CROWDED else None

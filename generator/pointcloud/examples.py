@@ -13,6 +13,7 @@ from generator.pointcloud.cloud import (
     CellScale,
     cell_numbers,
     clouds_of,
+    elements_of,
     in_order,
 )
 from generator.pointcloud.model import Known
@@ -27,15 +28,14 @@ class CloudExamples:
     """Packed crystals of up to three elements and few atoms, their sites full, as clouds.
 
     Attributes:
-        training, held_out: rows of `clouds`.
-        clouds: Shape (n, ROWS, POINTS).
+        training, held_out: rows of `known`.
         known: elements, number of atoms, and which of the elements each is.
         scale: of the training crystals' cells.
         volumes: of atoms of each element in Å³, of the training crystals. Shape (104,).
     """
 
     def __init__(self, pack: Pack, most_atoms: int = MOST_ATOMS) -> None:
-        """Make every cloud once.
+        """Read the atoms; clouds are made when they are asked for.
 
         Args:
             pack: on the device that trains.
@@ -58,7 +58,7 @@ class CloudExamples:
         self.scale = CellScale.of(cells[kept][:trained])
         lattice = pack.primitive[known][kept]
         self._atoms = number, fractional, lattice
-        self.clouds, elements = clouds_of(number, fractional, lattice, self.scale)
+        elements = elements_of(number)
         kinds, _ = in_order(number, fractional, elements)
         kinds = torch.nn.functional.pad(kinds, (0, MOST_ATOMS - kinds.shape[1]))
         self.known = Known(elements, (number > 0).sum(dim=1), kinds)
@@ -68,13 +68,18 @@ class CloudExamples:
         self.volumes = element_volumes(counts.float(), log_volume.float())
         self.device = pack.device
 
+    def clouds(self, rows: Tensor) -> Tensor:
+        """Clouds of crystals. Shapes (B,) and (B, ROWS, POINTS)."""
+        number, fractional, lattice = (part[rows] for part in self._atoms)
+        return clouds_of(number, fractional, lattice, self.scale)[0]
+
     def described_anew(self, rows: Tensor, generator: torch.Generator) -> Tensor:
         """Clouds of crystals inverted or not, and moved by half a cell or not along each axis.
 
         Inversion centres, axes and planes are half a cell apart: any of them may be the origin.
 
         Args:
-            rows: of `clouds`. Shape (B,).
+            rows: of `known`. Shape (B,).
             generator: draws.
 
         Returns:

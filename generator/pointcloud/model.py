@@ -298,11 +298,11 @@ def left_open(time: Tensor, points: Tensor) -> Tensor:
     """How unsure the points of an atom or a cell leave a value of mean 0 and spread 1.
 
     Args:
-        time: Shape (B,).
-        points: that are copies of it, on average. Shape (B,).
+        time: of a shape that broadcasts with that of `points`.
+        points: that are copies of it, on average.
 
     Returns:
-        Standard deviations. Shape (B,).
+        Standard deviations.
     """
     signal, rest = signal_at(time)
     return rest / (points * signal**2 + rest**2).sqrt()
@@ -315,7 +315,7 @@ def _means_of(cloud: Tensor, time: Tensor, known: Known, most: int) -> _Means:
     sizes = mine.sum(dim=1)
     points = cloud[:, : CELL.start] @ (mine / sizes.clamp(min=1.0)[:, None])
     sizes = sizes.clamp(min=1.0)  # of atoms that are not there
-    share = sizes * signal**2 / (sizes * signal**2 + rest**2)
+    left = left_open(time[:, None], sizes)
     places = points[:, PLACES].transpose(1, 2) / signal[..., None]
     odds = (2.0 * sizes * signal / rest**2)[:, None] * points[:, LIKELIHOODS]
     odds = odds.transpose(1, 2)
@@ -324,15 +324,15 @@ def _means_of(cloud: Tensor, time: Tensor, known: Known, most: int) -> _Means:
     odds = torch.where(known.kinds[:, :most, None] >= 0, SURE * (told - 1.0), odds)
     odds = odds.masked_fill((known.elements == 0)[:, None], -2 * SURE)
     cell = torch.cat([cloud[:, CELL, :HALF].mean(2), cloud[:, CELL, HALF:].mean(2)], dim=1)
-    cell_share = HALF * signal**2 / (HALF * signal**2 + rest**2)
+    cell_left = left_open(time, torch.full_like(time, HALF))[:, None]
     return _Means(
         places=places,
         unsure=rest / signal / sizes.sqrt(),
-        pulled=share[..., None] * places,
-        left=(1.0 - share).sqrt(),
+        pulled=(1.0 - left[..., None] ** 2) * places,
+        left=left,
         odds=odds,
-        cell=cell_share * cell / signal,
-        cell_left=(1.0 - cell_share).sqrt(),
+        cell=(1.0 - cell_left**2) * cell / signal,
+        cell_left=cell_left,
     )
 
 

@@ -111,7 +111,7 @@ class CloudTraining(HeldOutTraining[CloudNetwork, CloudProgress]):
         sums: dict[str, float] = {}
         rows = self.examples.held_out
         for part in parts(rows, self.recipe.batch):
-            clean, known = self.examples.clouds[part], self.examples.known.of(part)
+            clean, known = self.examples.clouds(part), self.examples.known.of(part)
             known = known.with_kinds(torch.zeros_like(known.count, dtype=torch.bool))
             for name, value in measured(self.averaged, clean, known, generator).items():
                 sums[name] = sums.get(name, 0.0) + float(value.sum()) / len(rows)

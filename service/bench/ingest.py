@@ -102,6 +102,8 @@ def _stream(paths: Sequence[Path]) -> SourceStream:
 
 def _found(files: Sequence[Path]) -> Iterator[Path]:
     for file in files:
+        if not file.exists():
+            raise QueryError(f"{file}: no such file or folder; check the path")
         if file.is_dir():
             yield from file.rglob("*.cif")
         else:

@@ -86,7 +86,7 @@ def test_no_fewer_atoms_than_elements_are_likely(network: CloudNetwork) -> None:
 def test_the_points_say_how_many_atoms_there_are(examples: CloudExamples) -> None:
     """With little noise the evidence is sure, with nothing else to see it prefers none."""
     rows = torch.cat([examples.training, examples.held_out])[:64]
-    clean = examples.clouds[rows]
+    clean = examples.clouds(rows)
     generator = torch.Generator().manual_seed(3)
     for moment, least in ((0.1, 0.97), (0.5, 0.3)):
         time = torch.full((len(rows),), moment)
@@ -128,7 +128,7 @@ def test_what_points_leave_open_is_what_remains_of_a_normal_value() -> None:
 def test_copies_come_out_as_copies(network: CloudNetwork, examples: CloudExamples) -> None:
     loud(network)
     rows = examples.training[:16]
-    clean, known = examples.clouds[rows], examples.known.of(rows)
+    clean, known = examples.clouds(rows), examples.known.of(rows)
     time = torch.full((len(rows),), 0.05)
     generator = torch.Generator().manual_seed(4)
     noisy, _ = noised(clean, time, torch.randn(clean.shape, generator=generator))
@@ -147,7 +147,7 @@ def test_an_untrained_network_answers_with_what_the_points_say(
     network: CloudNetwork, examples: CloudExamples
 ) -> None:
     rows = examples.training[:16]
-    clean, known = examples.clouds[rows], examples.known.of(rows)
+    clean, known = examples.clouds(rows), examples.known.of(rows)
     time = torch.full((len(rows),), 0.02)
     noisy, _ = noised(clean, time, torch.randn(clean.shape))
     with torch.no_grad():

@@ -39,7 +39,7 @@ def test_small_ordered_crystals_are_taken(examples: CloudExamples, pack: Pack) -
     assert int(examples.known.count.max()) <= MOST_ATOMS
     assert examples.known.elements.shape[1] == MOST_ELEMENTS
     assert (examples.known.elements[:, 0] > 0).all()
-    cells = examples.clouds[examples.training][:, 6:]
+    cells = examples.clouds(examples.training)[:, 6:]
     assert float(cells.mean()) == pytest.approx(0.0, abs=0.05)
     held_out = set(pack.prototype[pack.held_out_rows].tolist())
     assert not held_out & set(pack.prototype[pack.training_rows].tolist())
@@ -50,8 +50,8 @@ def test_crystals_are_described_anew(examples: CloudExamples, network: CloudNetw
     rows = examples.training[:12]
     other = examples.described_anew(rows, torch.Generator().manual_seed(1))
     elements = examples.known.elements[rows]
-    assert not torch.allclose(other, examples.clouds[rows])
-    both = (clouds_in(values, elements, network) for values in (examples.clouds[rows], other))
+    assert not torch.allclose(other, examples.clouds(rows))
+    both = (clouds_in(values, elements, network) for values in (examples.clouds(rows), other))
     for one, anew in zip(*both, strict=True):
         before, after = crystal_of(one), crystal_of(anew)
         assert before is not None
@@ -64,7 +64,7 @@ def test_volumes_of_atoms_add_up_to_cells(examples: CloudExamples) -> None:
     kinds = known.elements.gather(1, known.kinds)
     there = torch.arange(kinds.shape[1]) < known.count[:, None]
     room = (examples.volumes[kinds] * there).sum(dim=1)
-    cells = lattices_of(cells_in(examples.clouds[examples.training].double(), examples.scale))
+    cells = lattices_of(cells_in(examples.clouds(examples.training).double(), examples.scale))
     swollen = (torch.linalg.det(cells) / room).log()
     assert float(swollen.abs().median()) < 0.2
 
